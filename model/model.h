@@ -1,0 +1,126 @@
+/* model.h - a decoder-only transformer: shapes, parameters, loss, gradient, generation. Pure mathematics: no files, no
+ * clocks.
+ *
+ * The block, with d = width, L = depth, heads of width 16 and rms(x) = x / sqrt(mean(x^2) + 1e-6) without a gain:
+ *
+ *     x  = rms(embedding[token])
+ *     x += (2/L) Wo attention(rms(x))      q = rope(rms(Wq .)), k = rope(rms(Wk .)), v = Wv ., per head;
+ *                                          softmax(1.44 q.k / sqrt(16)) over the past
+ *     x += (2/L) W2 relu(W1 rms(x))^2
+ *     logits = Whead rms(x)
+ *
+ * No biases. Wqkv, W1 ~ N(0, 1/d), embedding ~ N(0, 1), Wo = W2 = Whead = 0: at step 0 the loss is ln V at every width.
+ * Branches scaled by 1/L: Dey et al. 2025 (CompleteP); normalised q and k: Henry et al. 2020; RoPE: Su et al. 2021;
+ * squared relu: So et al. 2021. */
+#ifndef RUNG_MODEL_H
+#define RUNG_MODEL_H
+
+#include "base/base.h"
+
+/* The number that everything is computed in. The gradient check builds this folder once more with double. */
+#ifdef RUNG_DOUBLE
+typedef double real;
+#else
+typedef float real;
+#endif
+
+#define HEAD_WIDTH 16
+
+struct shape {
+	int vocab;   /* V, at most 65536 */
+	int context; /* T, tokens that a position can see, itself included */
+	int width;   /* d, a multiple of HEAD_WIDTH */
+	int depth;   /* L, blocks */
+};
+
+/* An error says which field is wrong and what would be right. */
+MUST_CHECK struct error *shape_check(const struct shape *shape);
+
+/* ------------------------------------------------------------------------------------------------ the tensor table --- */
+
+enum tensor_group { GROUP_EMBEDDING, GROUP_ATTENTION, GROUP_MLP, GROUP_HEAD, GROUP_COUNT };
+extern const char *const group_names[GROUP_COUNT];
+
+/* One row drives allocation, initialisation, learning rate, decay, checkpoint names, counts and the gradient check. */
+struct tensor {
+	char name[32]; /* "embedding", "blocks.0.attention.qkv", ... */
+	enum tensor_group group;
+	int rows, cols;    /* a matrix is (outputs, inputs): y = W x */
+	size_t offset;     /* of its first element in the arena of parameters */
+	double deviation;  /* of its initial normal distribution; 0: starts as zeros */
+	bool decays;       /* weight decay applies */
+	bool width_scaled; /* its learning rate shrinks as 1/d (hidden matrices and head), unlike the embedding's */
+};
+
+struct tensor_table {
+	struct tensor *rows; /* in arena order */
+	int count;
+	size_t total; /* elements, all tensors; offsets are padded to whole cache lines, this counts the padding too */
+};
+
+MUST_CHECK struct error *tensor_table_make(const struct shape *shape, struct tensor_table *table);
+void tensor_table_free(struct tensor_table *table);
+
+/* ------------------------------------------------------------------------------------------------- exact counting --- */
+
+struct counts {
+	double parameters[GROUP_COUNT];
+	double hidden;          /* N = 12 L d^2: attention and MLP */
+	double matmul;          /* N + V d: everything that is multiplied, the head included */
+	double all;             /* with the embedding table */
+	double forward_flops;   /* per token: 2 N + 2 V d + 4 L d (T+1)/2; the causal half and the head, no look-ups */
+	double train_flops;     /* per token: three times forward */
+	double attention_flops; /* per token, in train_flops: 12 L d (T+1)/2 */
+};
+
+struct counts shape_counts(const struct shape *shape);
+
+/* ------------------------------------------------------------------------------------------------------- the model --- */
+
+enum kernels {
+	KERNELS_PLAIN, /* loops: the specification */
+	KERNELS_BLAS,  /* OpenBLAS for the matrix products, vector code around them */
+};
+extern const char *const kernels_names[];
+enum { KERNELS_COUNT = 2 };
+
+struct model; /* parameters, gradients, activations of one micro-batch */
+
+/* Bytes that model_open will take for this shape and micro-batch. */
+double model_bytes(const struct shape *shape, int sequences, bool training);
+
+/* `sequences` are computed at a time; larger batches are split into such pieces. With `training` there is room for a
+ * backward pass. Parameters start as zeros. */
+MUST_CHECK struct error *model_open(
+	const struct shape *shape, int sequences, bool training, enum kernels kernels, struct model **model);
+void model_close(struct model *model); /* NULL is fine */
+
+const struct shape *model_shape(const struct model *model);
+const struct tensor_table *model_tensors(const struct model *model);
+real *model_parameters(struct model *model); /* (table.total) */
+real *model_gradients(struct model *model);  /* (table.total), NULL without training */
+
+/* Draws every tensor from its own stream of `seed`, so that a tensor's values depend on its name and shape alone. */
+void model_initialise(struct model *model, uint64_t seed);
+
+/* Mean loss in nats per token over `batch` sequences; tokens: (batch, T+1), inputs are the first T of each row and
+ * targets the last T. `per_sequence` (batch), may be NULL, gets the mean of each sequence. */
+double model_loss(struct model *model, const uint16_t *tokens, int batch, double *per_sequence);
+
+/* The same, and the gradient of that mean in model_gradients (overwritten, not added to). */
+double model_gradient(struct model *model, const uint16_t *tokens, int batch);
+
+/* Logits of one sequence of T tokens: (T,V). For tests and inspection. */
+void model_logits(struct model *model, const uint16_t *tokens, real *logits);
+
+/* ------------------------------------------------------------------------------------------------------ generation --- */
+
+struct generator; /* keys and values of the last T tokens */
+MUST_CHECK struct error *generator_open(const struct model *model, struct generator **generator);
+void generator_close(struct generator *generator);
+/* Takes in one token and gives the logits (V) of the next; the array belongs to the generator. */
+const real *generator_step(struct generator *generator, int token);
+/* A draw from softmax(logits / temperature); temperature 0 takes the largest. */
+int sample_token(const real *logits, int vocab, double temperature, struct rng *rng);
+
+#endif
