@@ -1,10 +1,10 @@
 /* train.h - one run: a model, a corpus and a recipe become a final checkpoint and a record.
  *
- * A run is a function of its config and its corpus: the same bits whatever was killed, resumed or branched. The schedule
- * is warm-up, constant rate, and in the last `cooldown` part of the tokens 1 - sqrt(progress) down to zero (Hagele et
- * al. 2024, arXiv 2405.18392). Because the constant part does not know where the run will end, one trunk serves all
- * horizons of a rung: a run that ends at D starts from the trunk's state at (1 - cooldown) D and equals, bit for bit, the
- * run that was trained alone. */
+ * A run is a function of its config and its corpus: the same bits whatever was killed, resumed or branched. The
+ * schedule is warm-up, constant rate, and in the last `cooldown` part of the tokens 1 - sqrt(progress) down to zero
+ * (Hagele et al. 2024, arXiv 2405.18392). Because the constant part does not know where the run will end, one trunk
+ * serves all horizons of a rung: a run that ends at D starts from the trunk's state at (1 - cooldown) D and equals, bit
+ * for bit, the run that was trained alone. */
 #ifndef RUNG_TRAIN_H
 #define RUNG_TRAIN_H
 
@@ -38,8 +38,8 @@ MUST_CHECK struct error *train_config_check(const struct train_config *config, c
 struct shape train_shape(const struct train_config *config, const struct corpus_info *corpus);
 
 /* 16 hex digits: the hash of the canonical config and the corpus's hash. */
-MUST_CHECK struct error *train_id(
-	const struct train_config *config, const struct corpus_info *corpus, char id[HASH_HEX_SIZE]);
+MUST_CHECK struct error *
+train_id(const struct train_config *config, const struct corpus_info *corpus, char id[HASH_HEX_SIZE]);
 
 /* The run as steps. */
 struct train_steps {
@@ -52,11 +52,11 @@ struct train_steps train_steps(const struct train_config *config);
 /* What a run has come to. Losses in nats per token. */
 struct train_result {
 	int64_t steps, tokens;
-	double loss, loss_error; /* held-out, final, with its standard error over sequences */
-	double bits_per_byte;    /* NaN for synthetic symbols */
-	double train_loss;       /* mean of the last 5 % of the steps */
-	double clipped;          /* part of the steps whose gradient was clipped */
-	double flops;            /* exact, of `tokens`, whichever process computed them */
+	double loss, loss_error;        /* held-out, final, with its standard error over sequences */
+	double bits_per_byte;           /* NaN for synthetic symbols */
+	double train_loss;              /* mean of the last 5 % of the steps */
+	double clipped;                 /* part of the steps whose gradient was clipped */
+	double flops;                   /* exact, of `tokens`, whichever process computed them */
 	double seconds, trained_tokens; /* measured by this record's own processes: excludes the part taken from a trunk */
 	double tokens_per_second, gflops, peak_gflops, peak_fraction;
 	double memory_bytes;
@@ -66,8 +66,8 @@ struct train_result {
 
 struct train_progress {
 	int64_t step, steps;
-	double loss;      /* smoothed train loss */
-	double held_out;  /* latest, NaN before the first */
+	double loss;     /* smoothed train loss */
+	double held_out; /* latest, NaN before the first */
 	double tokens_per_second;
 };
 
@@ -77,17 +77,17 @@ struct train_job {
 	const char *start;       /* a branch checkpoint of the trunk to begin from when the folder has none; NULL: step 0 */
 	const int64_t *branches; /* steps at which a trunk leaves a branch checkpoint, ascending */
 	int branch_count;
-	bool trunk;               /* stop at the last branch: no cooldown, no final loss */
+	bool trunk; /* stop at the last branch: no cooldown, no final loss */
 	double checkpoint_seconds;
 	enum kernels kernels;
-	double peak_gflops;       /* of this machine, measured by the caller; 0: measure */
+	double peak_gflops; /* of this machine, measured by the caller; 0: measure */
 	void (*on_progress)(void *context, const struct train_progress *progress); /* may be NULL */
 	void *context;
 };
 
 /* Trains, or goes on with, or (when run.json says done) just reads the run. */
 MUST_CHECK struct error *train_run(
-	const struct train_config *config, struct corpus *corpus, const struct train_job *job, struct train_result *result);
+    const struct train_config *config, struct corpus *corpus, const struct train_job *job, struct train_result *result);
 
 /* The record of a finished run. ERROR_DATA when there is none or it is damaged. */
 MUST_CHECK struct error *train_result_read(const char *folder, struct train_result *result);
@@ -96,8 +96,8 @@ MUST_CHECK struct error *train_result_read(const char *folder, struct train_resu
 char *train_branch_path(const char *trunk_folder, int64_t step);
 
 /* Held-out loss of `model` on `eval_tokens` evenly spread tokens, with its standard error. */
-MUST_CHECK struct error *evaluate(
-	struct model *model, struct corpus *corpus, int64_t eval_tokens, double *loss, double *loss_error);
+MUST_CHECK struct error *
+evaluate(struct model *model, struct corpus *corpus, int64_t eval_tokens, double *loss, double *loss_error);
 
 /* The model of a weights file (safetensors). */
 MUST_CHECK struct error *train_model_open(const char *path, enum kernels kernels, struct model **model);

@@ -1,0 +1,147 @@
+/* Generation, one token at a time, with the keys and values of the last T tokens kept in a ring. */
+#include "model/layer.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct generator {
+	struct shape shape;
+	const struct tensor *tensors;
+	const real *parameters;
+	struct arena arena;
+	int64_t position;     /* of the next token; angles depend on differences alone, so it may pass T */
+	real *keys, *values;  // (L,T,d) rings
+	real *x, *norm, *out; // (d)
+	real *qkv;            // (3d)
+	real *hidden;         // (4d)
+	real *score;          // (T)
+	real *logits;         // (V)
+	real *angles;         // (16) of the current position
+};
+
+struct error *generator_open(const struct model *model, struct generator **out) {
+	*out = NULL;
+	struct generator *g = array_new(1, sizeof *g);
+	if (!g) return error_memory(sizeof *g);
+	g->shape = *model_shape(model);
+	g->tensors = model_tensors(model)->rows;
+	/* Reading only; the accessor serves writers too. */
+	g->parameters = model_parameters((struct model *)(uintptr_t)model);
+	const size_t d = (size_t)g->shape.width, T = (size_t)g->shape.context, L = (size_t)g->shape.depth;
+	const struct {
+		real **to;
+		size_t count;
+	} pieces[] = {
+	    {&g->keys, L * T * d},
+	    {&g->values, L * T * d},
+	    {&g->x, d},
+	    {&g->norm, d},
+	    {&g->out, d},
+	    {&g->qkv, 3 * d},
+	    {&g->hidden, 4 * d},
+	    {&g->score, T},
+	    {&g->angles, HEAD_WIDTH},
+	    {&g->logits, (size_t)g->shape.vocab},
+	};
+	size_t bytes = 0;
+	for (size_t i = 0; i < COUNT_OF(pieces); i++) bytes += arena_padded(pieces[i].count * sizeof(real));
+	struct error *error = arena_open(&g->arena, bytes);
+	if (error) {
+		free(g);
+		return error;
+	}
+	for (size_t i = 0; i < COUNT_OF(pieces); i++) *pieces[i].to = arena_take(&g->arena, pieces[i].count * sizeof(real));
+	*out = g;
+	return NULL;
+}
+
+void generator_close(struct generator *g) {
+	if (!g) return;
+	arena_close(&g->arena);
+	free(g);
+}
+
+/* One row through a matrix: the specification's product serves. */
+static void matvec(real *y, const real *x, const real *w, int outputs, int inputs) {
+	kernels_plain.matmul_forward(y, x, w, 1, outputs, inputs);
+}
+
+static void angles_at(real *angles, int64_t position) {
+	for (int i = 0; i < HEAD_WIDTH / 2; i++) {
+		const double angle = (double)position * pow(ROPE_THETA, -(double)i / (HEAD_WIDTH / 2));
+		angles[i] = (real)cos(angle);
+		angles[i + HEAD_WIDTH / 2] = (real)sin(angle);
+	}
+}
+
+/* g->qkv of the newest token against the ring of layer l, into g->out. */
+static void attend(struct generator *g, int l) {
+	const size_t d = (size_t)g->shape.width, T = (size_t)g->shape.context;
+	const int64_t now = g->position, seen = now + 1 < (int64_t)T ? now + 1 : (int64_t)T;
+	real *keys = g->keys + (size_t)l * T * d, *values = g->values + (size_t)l * T * d;
+	memcpy(keys + ((size_t)now % T) * d, g->qkv + d, d * sizeof(real));
+	memcpy(values + ((size_t)now % T) * d, g->qkv + 2 * d, d * sizeof(real));
+	for (size_t h = 0; h < d; h += HEAD_WIDTH) {
+		real largest = -INFINITY;
+		double sum = 0;
+		for (int64_t s = 0; s < seen; s++) {
+			real product = 0;
+			for (size_t i = 0; i < HEAD_WIDTH; i++) product += g->qkv[h + i] * keys[(size_t)s * d + h + i];
+			g->score[s] = SCORE_SCALE * product;
+			if (g->score[s] > largest) largest = g->score[s];
+		}
+		for (int64_t s = 0; s < seen; s++) sum += g->score[s] = (real)exp((double)(g->score[s] - largest));
+		for (size_t i = 0; i < HEAD_WIDTH; i++) {
+			double mean = 0;
+			for (int64_t s = 0; s < seen; s++) mean += (double)g->score[s] * (double)values[(size_t)s * d + h + i];
+			g->out[h + i] = (real)(mean / sum);
+		}
+	}
+}
+
+const real *generator_step(struct generator *g, int token) {
+	const int d = g->shape.width, L = g->shape.depth;
+	const size_t width = (size_t)d;
+	const real branch = (real)2 / (real)L;
+	const struct tensor *tensor = g->tensors;
+	real r;
+	memcpy(g->x, g->parameters + tensor->offset + (size_t)token * width, width * sizeof(real));
+	rms_forward(g->x, &r, g->x, 1, d);
+	tensor++;
+	angles_at(g->angles, g->position);
+	for (int l = 0; l < L; l++, tensor += 4) {
+		real heads_r[2 * 8192 / HEAD_WIDTH];
+		rms_forward(g->norm, &r, g->x, 1, d);
+		matvec(g->qkv, g->norm, g->parameters + tensor[0].offset, 3 * d, d);
+		qk_forward(g->qkv, heads_r, g->angles, (struct attention_shape){1, 1, d / HEAD_WIDTH});
+		attend(g, l);
+		matvec(g->norm, g->out, g->parameters + tensor[1].offset, d, d);
+		residual_add(g->x, g->norm, branch, width);
+
+		rms_forward(g->norm, &r, g->x, 1, d);
+		matvec(g->hidden, g->norm, g->parameters + tensor[2].offset, 4 * d, d);
+		relu2_forward(g->hidden, g->hidden, 4 * width);
+		matvec(g->norm, g->hidden, g->parameters + tensor[3].offset, d, 4 * d);
+		residual_add(g->x, g->norm, branch, width);
+	}
+	rms_forward(g->norm, &r, g->x, 1, d);
+	matvec(g->logits, g->norm, g->parameters + tensor->offset, g->shape.vocab, d);
+	g->position++;
+	return g->logits;
+}
+
+int sample_token(const real *logits, int vocab, double temperature, struct rng *rng) {
+	int best = 0;
+	for (int v = 1; v < vocab; v++)
+		if (logits[v] > logits[best]) best = v;
+	if (temperature <= 0) return best;
+	double sum = 0;
+	for (int v = 0; v < vocab; v++) sum += exp((double)(logits[v] - logits[best]) / temperature);
+	double left = rng_uniform(rng) * sum;
+	for (int v = 0; v < vocab; v++) {
+		left -= exp((double)(logits[v] - logits[best]) / temperature);
+		if (left < 0) return v;
+	}
+	return best; /* rounding ate the last crumb, or the logits are not finite */
+}
