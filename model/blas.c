@@ -60,8 +60,7 @@ static real largest_of(const real *row, int count) {
 	return largest;
 }
 
-/* ------------------------------------------------------------------------------------------------- matrix products ---
- */
+/* --------------------------------------------------------------------------------------------- matrix products --- */
 
 static void matmul_forward(real *y, const real *x, const real *w, int R, int outputs, int inputs) {
 	GEMM(CblasRowMajor, CblasNoTrans, CblasTrans, R, outputs, inputs, 1, x, inputs, w, inputs, 0, y, outputs);
@@ -77,8 +76,7 @@ static void matmul_backward_weight(real *dw, const real *dy, const real *x, int 
 	    inputs);
 }
 
-/* ------------------------------------------------------------------------------------------------------- attention ---
- */
+/* --------------------------------------------------------------------------------------------------- attention --- */
 
 /* Queries are taken in blocks, so that a block's scores stay in the first-level caches and the keys beyond its last
  * query are never looked at. */
@@ -173,8 +171,7 @@ static void attention_backward(
 	}
 }
 
-/* --------------------------------------------------------------------------------------------------- cross-entropy ---
- */
+/* ----------------------------------------------------------------------------------------------- cross-entropy --- */
 
 static void cross_entropy(real *logits, const uint16_t *targets, int R, int V, real scale, double *loss) {
 	for (int r = 0; r < R; r++) {

@@ -41,8 +41,7 @@ struct kernel_set {
 
 extern const struct kernel_set kernels_plain, kernels_blas;
 
-/* ---------------------------------------------------------------------------------------------- shared (layer.c) ---
- */
+/* -------------------------------------------------------------------------------------------- shared (layer.c) --- */
 
 /* y = x r, r = 1 / sqrt(mean(x^2) + eps) for each of R rows of d; y may be x. */
 void rms_forward(real *y, real *r, const real *x, int R, int d);

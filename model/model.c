@@ -103,8 +103,8 @@ static size_t layout(struct model *model, struct arena *arena) {
 	return bytes;
 }
 
-static struct error *
-model_plan(const struct shape *shape, int sequences, bool training, enum kernels kernels, struct model *model) {
+static struct error *model_plan(
+    const struct shape *shape, int sequences, bool training, enum kernels kernels, struct model *model) {
 	*model =
 	    (struct model){.shape = *shape, .kernels = kernel_sets[kernels], .sequences = sequences, .training = training};
 	TRY(tensor_table_make(shape, &model->table));
@@ -134,8 +134,8 @@ double model_bytes(const struct shape *shape, int sequences, bool training) {
 	return bytes;
 }
 
-struct error *
-model_open(const struct shape *shape, int sequences, bool training, enum kernels kernels, struct model **out) {
+struct error *model_open(
+    const struct shape *shape, int sequences, bool training, enum kernels kernels, struct model **out) {
 	*out = NULL;
 	struct model *model = array_new(1, sizeof *model);
 	if (!model) return error_memory(sizeof *model);
@@ -203,8 +203,7 @@ static size_t head_offset(const struct model *model) {
 	return model->table.rows[model->table.count - 1].offset;
 }
 
-/* --------------------------------------------------------------------------------------------------------- forward ---
- */
+/* ----------------------------------------------------------------------------------------------------- forward --- */
 
 /* From model->inputs to model->final for B sequences. */
 static void forward(struct model *model, int B) {
@@ -240,8 +239,7 @@ static void forward(struct model *model, int B) {
 	rms_forward(model->final, model->final_r, model->x, R, d);
 }
 
-/* -------------------------------------------------------------------------------------------------------- backward ---
- */
+/* ---------------------------------------------------------------------------------------------------- backward --- */
 
 static void scaled_copy(real *to, const real *from, real scale, size_t count) {
 	for (size_t i = 0; i < count; i++) to[i] = scale * from[i];

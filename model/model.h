@@ -36,8 +36,7 @@ struct shape {
 /* An error says which field is wrong and what would be right. */
 MUST_CHECK struct error *shape_check(const struct shape *shape);
 
-/* ------------------------------------------------------------------------------------------------ the tensor table ---
- */
+/* -------------------------------------------------------------------------------------------- the tensor table --- */
 
 enum tensor_group { GROUP_EMBEDDING, GROUP_ATTENTION, GROUP_MLP, GROUP_HEAD, GROUP_COUNT };
 extern const char *const group_names[GROUP_COUNT];
@@ -62,8 +61,7 @@ struct tensor_table {
 MUST_CHECK struct error *tensor_table_make(const struct shape *shape, struct tensor_table *table);
 void tensor_table_free(struct tensor_table *table);
 
-/* ------------------------------------------------------------------------------------------------- exact counting ---
- */
+/* ---------------------------------------------------------------------------------------------- exact counting --- */
 
 struct counts {
 	double parameters[GROUP_COUNT];
@@ -77,8 +75,7 @@ struct counts {
 
 struct counts shape_counts(const struct shape *shape);
 
-/* ------------------------------------------------------------------------------------------------------- the model ---
- */
+/* --------------------------------------------------------------------------------------------------- the model --- */
 
 enum kernels {
 	KERNELS_PLAIN, /* loops: the specification */
@@ -94,8 +91,8 @@ double model_bytes(const struct shape *shape, int sequences, bool training);
 
 /* `sequences` are computed at a time; larger batches are split into such pieces. With `training` there is room for a
  * backward pass. Parameters start as zeros. */
-MUST_CHECK struct error *
-model_open(const struct shape *shape, int sequences, bool training, enum kernels kernels, struct model **model);
+MUST_CHECK struct error *model_open(
+    const struct shape *shape, int sequences, bool training, enum kernels kernels, struct model **model);
 void model_close(struct model *model); /* NULL is fine */
 
 const struct shape *model_shape(const struct model *model);
@@ -116,8 +113,7 @@ double model_gradient(struct model *model, const uint16_t *tokens, int batch);
 /* Logits of one sequence of T tokens: (T,V). For tests and inspection. */
 void model_logits(struct model *model, const uint16_t *tokens, real *logits);
 
-/* ------------------------------------------------------------------------------------------------------ generation ---
- */
+/* -------------------------------------------------------------------------------------------------- generation --- */
 
 struct generator; /* keys and values of the last T tokens */
 MUST_CHECK struct error *generator_open(const struct model *model, struct generator **generator);

@@ -38,8 +38,8 @@ MUST_CHECK struct error *train_config_check(const struct train_config *config, c
 struct shape train_shape(const struct train_config *config, const struct corpus_info *corpus);
 
 /* 16 hex digits: the hash of the canonical config and the corpus's hash. */
-MUST_CHECK struct error *
-train_id(const struct train_config *config, const struct corpus_info *corpus, char id[HASH_HEX_SIZE]);
+MUST_CHECK struct error *train_id(
+    const struct train_config *config, const struct corpus_info *corpus, char id[HASH_HEX_SIZE]);
 
 /* The run as steps. */
 struct train_steps {
@@ -96,8 +96,8 @@ MUST_CHECK struct error *train_result_read(const char *folder, struct train_resu
 char *train_branch_path(const char *trunk_folder, int64_t step);
 
 /* Held-out loss of `model` on `eval_tokens` evenly spread tokens, with its standard error. */
-MUST_CHECK struct error *
-evaluate(struct model *model, struct corpus *corpus, int64_t eval_tokens, double *loss, double *loss_error);
+MUST_CHECK struct error *evaluate(
+    struct model *model, struct corpus *corpus, int64_t eval_tokens, double *loss, double *loss_error);
 
 /* The model of a weights file (safetensors). */
 MUST_CHECK struct error *train_model_open(const char *path, enum kernels kernels, struct model **model);
