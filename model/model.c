@@ -189,8 +189,7 @@ void model_initialise(struct model *model, uint64_t seed) {
 	}
 }
 
-/* ---------------------------------------------------------------------------------------------- finding the tensors
- * --- */
+/* ----------------------------------------------------------------------------------------- finding the tensors --- */
 
 enum { EMBEDDING = 0, PER_BLOCK = 4 };
 enum block_tensor { QKV, OUT, MLP_IN, MLP_OUT };
@@ -309,8 +308,7 @@ static void backward(struct model *model, int B, bool add) {
 	}
 }
 
-/* ------------------------------------------------------------------------------------------------- loss and gradient
- * --- */
+/* ------------------------------------------------------------------------------------------- loss and gradient --- */
 
 static void take_tokens(struct model *model, const uint16_t *tokens, int B) {
 	const size_t T = (size_t)model->shape.context;
