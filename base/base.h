@@ -1,8 +1,8 @@
 /* base.h - the ground floor: errors, memory, text, random numbers, hashes, JSON, files, options, progress, the machine.
  *
- * Every other folder stands on this one; it stands on nothing of ours. Nothing here keeps state between calls except what
- * the caller holds. A function that can fail returns `struct error *`: NULL for success, otherwise a message that the
- * caller owns and must pass on or release. */
+ * Every other folder stands on this one; it stands on nothing of ours. Nothing here keeps state between calls except
+ * what the caller holds. A function that can fail returns `struct error *`: NULL for success, otherwise a message that
+ * the caller owns and must pass on or release. */
 #ifndef RUNG_BASE_H
 #define RUNG_BASE_H
 
@@ -16,7 +16,8 @@
 #define MUST_CHECK __attribute__((warn_unused_result))
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
-/* ------------------------------------------------------------------------------------------------ errors (error.c) --- */
+/* ------------------------------------------------------------------------------------------------ errors (error.c) ---
+ */
 
 /* What went wrong, as the exit code that the program will end with. */
 enum error_kind {
@@ -51,7 +52,8 @@ void error_free(struct error *error);
 		if (try_error_) return try_error_;                                                                             \
 	} while (0)
 
-/* ---------------------------------------------------------------------------------------------- memory (memory.c) --- */
+/* ---------------------------------------------------------------------------------------------- memory (memory.c) ---
+ */
 
 #define ALIGNMENT 64 /* bytes: one cache line, one AVX-512 register */
 
@@ -62,7 +64,8 @@ struct arena {
 };
 
 MUST_CHECK struct error *arena_open(struct arena *arena, size_t bytes);
-/* The next `bytes`, aligned to ALIGNMENT; never fails within the size asked for at opening (arena_padded of each piece). */
+/* The next `bytes`, aligned to ALIGNMENT; never fails within the size asked for at opening (arena_padded of each
+ * piece). */
 void *arena_take(struct arena *arena, size_t bytes);
 size_t arena_padded(size_t bytes);
 void arena_close(struct arena *arena);
@@ -73,7 +76,8 @@ void *array_new(size_t count, size_t size);
 /* Makes room for `needed` elements in the growable array *items of *capacity elements. */
 MUST_CHECK struct error *array_reserve(void **items, size_t *capacity, size_t needed, size_t size);
 
-/* ------------------------------------------------------------------------------------------------- text (text.c) --- */
+/* ------------------------------------------------------------------------------------------------- text (text.c) ---
+ */
 
 /* A growable byte string, always followed by a NUL. Start from {0}. A failed allocation is remembered and reported by
  * text_error, so that writers need not check every call. */
@@ -95,8 +99,15 @@ MUST_CHECK struct error *text_error(const struct text *text);
 char *human_count(double count, char out[HUMAN_SIZE]);
 char *human_bytes(double bytes, char out[HUMAN_SIZE]);
 char *human_seconds(double seconds, char out[HUMAN_SIZE]);
+/* The shortest decimal that reads back as the same bits: "0.1", "1e-05", "nan", "inf". */
+char *number_text(double value, char out[HUMAN_SIZE]);
 
-/* --------------------------------------------------------------------------------------- random numbers (random.c) --- */
+/* The name that was probably meant by `typed`, or NULL. `rows` is an array of structs of `stride` bytes whose first
+ * member is the `const char *` name. */
+const char *nearest_name(const char *typed, const void *rows, size_t count, size_t stride);
+
+/* --------------------------------------------------------------------------------------- random numbers (random.c) ---
+ */
 
 /* xoshiro256++ (Blackman and Vigna 2019), seeded by splitmix64. Streams with different names are independent, so that
  * adding a tensor or a consumer changes no other draw. */
@@ -114,19 +125,22 @@ uint64_t rng_below(struct rng *rng, uint64_t bound); /* uniform in [0,bound), un
  * access and no memory (a Feistel network with cycle walking). */
 uint64_t permuted_index(uint64_t key, uint64_t count, uint64_t index);
 
-/* -------------------------------------------------------------------------------------------------- hash (hash.c) --- */
+/* -------------------------------------------------------------------------------------------------- hash (hash.c) ---
+ */
 
-#define HASH_HEX_SIZE 17 /* 16 digits and a NUL */
+#define HASH_HEX_SIZE 17                                             /* 16 digits and a NUL */
 uint64_t hash_bytes(const void *bytes, size_t count, uint64_t seed); /* XXH64 */
 char *hash_hex(uint64_t hash, char out[HASH_HEX_SIZE]);
 bool hash_from_hex(const char *hex, uint64_t *hash); /* exactly 16 lower-case digits */
 
-/* -------------------------------------------------------------------------------------------------- files (file.c) --- */
+/* -------------------------------------------------------------------------------------------------- files (file.c) ---
+ */
 
 /* Reads a whole file (at most `limit` bytes) and appends it to `text`. */
 MUST_CHECK struct error *file_read(const char *path, size_t limit, struct text *text);
 
-/* All-or-nothing: a temporary file beside `path`, fsync, rename, fsync of the folder. */
+/* All-or-nothing: a temporary file beside `path`, fsync, rename, fsync of the folder. A symbolic link is followed;
+ * devices and pipes are refused. */
 MUST_CHECK struct error *file_write(const char *path, const void *bytes, size_t count);
 
 /* The same for files written in pieces. After file_begin exactly one of file_commit and file_abandon must follow. */
@@ -144,11 +158,16 @@ MUST_CHECK struct error *folder_make(const char *path); /* with its parents; an 
 /* "folder/name" in a string that the caller frees; NULL when memory is short. */
 char *path_join(const char *folder, const char *name);
 
-/* --------------------------------------------------------------------------------------------------- JSON (json.c) --- */
+/* --------------------------------------------------------------------------------------------------- JSON (json.c) ---
+ */
 
-/* Parses `text`; an error names `path`, line and column. The tree belongs to the caller (cJSON_Delete). */
+/* Parses `text`; an error names `path`, line and column. Text after the value, keys that stand twice in one object and
+ * numbers beyond a double are errors. The tree belongs to the caller (cJSON_Delete). */
 MUST_CHECK struct error *json_parse(const char *path, const char *text, size_t length, cJSON **root);
 MUST_CHECK struct error *json_read(const char *path, cJSON **root);
+/* Appends the tree to `out`: one line, or indented (no final newline either way). Numbers read back as the same bits,
+ * which those of cJSON_Print need not; NaN and infinities become strings, as below. */
+void json_print(const cJSON *root, bool indented, struct text *out);
 /* Writes the tree atomically, indented, with a final newline. */
 MUST_CHECK struct error *json_write(const char *path, const cJSON *root);
 
@@ -163,7 +182,8 @@ bool json_add_number(cJSON *object, const char *key, double value);
 /* Appends `string` to `text` as a JSON string literal, quotes included. */
 void json_quote(struct text *text, const char *string);
 
-/* ---------------------------------------------------------------------------------------------- options (option.c) --- */
+/* ---------------------------------------------------------------------------------------------- options (option.c) ---
+ */
 
 enum option_kind {
 	OPTION_FLAG,  /* bool */
@@ -177,8 +197,8 @@ struct option_row {
 	const char *name; /* without the dashes; in JSON the dashes inside it become underscores */
 	enum option_kind kind;
 	size_t offset;        /* of the field in the target */
-	const char *fallback; /* the default as the user would type it; NULL: required; "": unset (NULL for text) */
-	double least, most;   /* for numbers, inclusive */
+	const char *fallback; /* the default as the user would type it; NULL: required; "": unset (NULL, 0 or false) */
+	double least, most;   /* for numbers, inclusive; both 0: any. Counts end at 2^53, where JSON's numbers do */
 	const char *meaning;  /* for --help and docs; starts in lower case */
 	const char *value;    /* what stands for the value in --help, such as "N" or "FILE"; NULL for flags */
 };
@@ -189,22 +209,25 @@ struct operands {
 	int count;
 };
 
-/* Fills `target` with the defaults, then from argv[1..]. "--name value", "--name=value", "--no-flag"; "--" ends options.
- * Unknown names suggest the nearest known one. `operands` may be NULL when none are allowed.
- * When --help is among the arguments *help is set and nothing else is required. */
+/* Fills `target` with the defaults, then from argv[1..]. "--name value", "--name=value", "--no-flag"; "--" ends
+ * options. Unknown names suggest the nearest known one. `operands` may be NULL when none are allowed. When --help is
+ * among the arguments *help is set and nothing else is required. */
 MUST_CHECK struct error *options_parse(
-	const struct option_row *rows, size_t count, void *target, int argc, char **argv, struct operands *operands, bool *help);
+    const struct option_row *rows, size_t count, void *target, int argc, char **argv, struct operands *operands,
+    bool *help);
 MUST_CHECK struct error *options_defaults(const struct option_row *rows, size_t count, void *target);
 /* Usage lines of the table, with live defaults, wrapped at 80 columns. */
 void options_help(const struct option_row *rows, size_t count, struct text *out);
 
-/* The same table to and from a JSON object. Reading starts from what `target` holds; unknown keys are errors unless
- * they begin with "_" (comments). */
-MUST_CHECK struct error *options_to_json(const struct option_row *rows, size_t count, const void *target, cJSON *object);
-MUST_CHECK struct error *options_from_json(
-	const struct option_row *rows, size_t count, void *target, const cJSON *object, const char *path);
+/* The same table to and from a JSON object; what is unset is null. Reading starts from what `target` holds; unknown
+ * keys are errors unless they begin with "_" (comments). Numbers may also be strings as on the command line: "20M". */
+MUST_CHECK struct error *
+options_to_json(const struct option_row *rows, size_t count, const void *target, cJSON *object);
+MUST_CHECK struct error *
+options_from_json(const struct option_row *rows, size_t count, void *target, const cJSON *object, const char *path);
 
-/* ------------------------------------------------------------------------------------------- progress (progress.c) --- */
+/* ------------------------------------------------------------------------------------------- progress (progress.c) ---
+ */
 
 /* A few lines on stderr that are redrawn in place on a terminal; elsewhere one plain line now and then. */
 struct progress {
@@ -217,11 +240,12 @@ struct progress {
 void progress_open(struct progress *progress, bool quiet);
 /* Shows `text` (lines split by \n, cut at the width). Not on a terminal: its first line, at most every 10 s. */
 void progress_show(struct progress *progress, const char *text);
-/* A message that stays, above the moving lines. */
+/* A message that stays, above the moving lines, which come back with the next progress_show. Silent when quiet. */
 void progress_say(struct progress *progress, const char *format, ...) PRINTF_LIKE(2, 3);
 void progress_close(struct progress *progress); /* clears the moving lines */
 
-/* ---------------------------------------------------------------------------------------------- machine (machine.c) --- */
+/* ---------------------------------------------------------------------------------------------- machine (machine.c)
+ * --- */
 
 struct machine {
 	char cpu[96], vector_unit[16]; /* "avx512f", "avx2", "portable": what this binary was compiled for */
@@ -246,8 +270,17 @@ double clock_seconds(void);     /* monotonic */
 double cpu_seconds(void);       /* of this process */
 double peak_memory_bytes(void); /* largest resident size of this process so far */
 
-/* Set by SIGINT and SIGTERM once interrupt_watch has been called; long loops poll interrupt_pending. */
+/* Set by SIGINT and SIGTERM once interrupt_watch has been called; long loops poll interrupt_pending. The second such
+ * signal ends the program at once. */
 void interrupt_watch(void);
 bool interrupt_pending(void);
+
+/* --------------------------------------------------------------------------------------------- the door (cmd.c) --- */
+
+/* How every command ends: prints "error: <message>" to stderr, releases the error and returns the exit code; 0 for
+ * NULL. */
+int error_report(struct error *error);
+
+int doctor_command(int argc, char **argv); /* rung doctor */
 
 #endif
