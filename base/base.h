@@ -16,8 +16,7 @@
 #define MUST_CHECK __attribute__((warn_unused_result))
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
-/* ------------------------------------------------------------------------------------------------ errors (error.c) ---
- */
+/* ------------------------------------------------------------------------------------------------ errors (error.c) --- */
 
 /* What went wrong, as the exit code that the program will end with. */
 enum error_kind {
@@ -52,8 +51,7 @@ void error_free(struct error *error);
 		if (try_error_) return try_error_;                                                                             \
 	} while (0)
 
-/* ---------------------------------------------------------------------------------------------- memory (memory.c) ---
- */
+/* ---------------------------------------------------------------------------------------------- memory (memory.c) --- */
 
 #define ALIGNMENT 64 /* bytes: one cache line, one AVX-512 register */
 
@@ -76,8 +74,7 @@ void *array_new(size_t count, size_t size);
 /* Makes room for `needed` elements in the growable array *items of *capacity elements. */
 MUST_CHECK struct error *array_reserve(void **items, size_t *capacity, size_t needed, size_t size);
 
-/* ------------------------------------------------------------------------------------------------- text (text.c) ---
- */
+/* ------------------------------------------------------------------------------------------------- text (text.c) --- */
 
 /* A growable byte string, always followed by a NUL. Start from {0}. A failed allocation is remembered and reported by
  * text_error, so that writers need not check every call. */
@@ -106,8 +103,7 @@ char *number_text(double value, char out[HUMAN_SIZE]);
  * member is the `const char *` name. */
 const char *nearest_name(const char *typed, const void *rows, size_t count, size_t stride);
 
-/* --------------------------------------------------------------------------------------- random numbers (random.c) ---
- */
+/* --------------------------------------------------------------------------------------- random numbers (random.c) --- */
 
 /* xoshiro256++ (Blackman and Vigna 2019), seeded by splitmix64. Streams with different names are independent, so that
  * adding a tensor or a consumer changes no other draw. */
@@ -125,16 +121,14 @@ uint64_t rng_below(struct rng *rng, uint64_t bound); /* uniform in [0,bound), un
  * access and no memory (a Feistel network with cycle walking). */
 uint64_t permuted_index(uint64_t key, uint64_t count, uint64_t index);
 
-/* -------------------------------------------------------------------------------------------------- hash (hash.c) ---
- */
+/* -------------------------------------------------------------------------------------------------- hash (hash.c) --- */
 
 #define HASH_HEX_SIZE 17                                             /* 16 digits and a NUL */
 uint64_t hash_bytes(const void *bytes, size_t count, uint64_t seed); /* XXH64 */
 char *hash_hex(uint64_t hash, char out[HASH_HEX_SIZE]);
 bool hash_from_hex(const char *hex, uint64_t *hash); /* exactly 16 lower-case digits */
 
-/* -------------------------------------------------------------------------------------------------- files (file.c) ---
- */
+/* -------------------------------------------------------------------------------------------------- files (file.c) --- */
 
 /* Reads a whole file (at most `limit` bytes) and appends it to `text`. */
 MUST_CHECK struct error *file_read(const char *path, size_t limit, struct text *text);
@@ -158,8 +152,7 @@ MUST_CHECK struct error *folder_make(const char *path); /* with its parents; an 
 /* "folder/name" in a string that the caller frees; NULL when memory is short. */
 char *path_join(const char *folder, const char *name);
 
-/* --------------------------------------------------------------------------------------------------- JSON (json.c) ---
- */
+/* --------------------------------------------------------------------------------------------------- JSON (json.c) --- */
 
 /* Parses `text`; an error names `path`, line and column. Text after the value, keys that stand twice in one object and
  * numbers beyond a double are errors. The tree belongs to the caller (cJSON_Delete). */
@@ -182,8 +175,7 @@ bool json_add_number(cJSON *object, const char *key, double value);
 /* Appends `string` to `text` as a JSON string literal, quotes included. */
 void json_quote(struct text *text, const char *string);
 
-/* ---------------------------------------------------------------------------------------------- options (option.c) ---
- */
+/* ---------------------------------------------------------------------------------------------- options (option.c) --- */
 
 enum option_kind {
 	OPTION_FLAG,  /* bool */
@@ -221,13 +213,12 @@ void options_help(const struct option_row *rows, size_t count, struct text *out)
 
 /* The same table to and from a JSON object; what is unset is null. Reading starts from what `target` holds; unknown
  * keys are errors unless they begin with "_" (comments). Numbers may also be strings as on the command line: "20M". */
-MUST_CHECK struct error *
-options_to_json(const struct option_row *rows, size_t count, const void *target, cJSON *object);
-MUST_CHECK struct error *
-options_from_json(const struct option_row *rows, size_t count, void *target, const cJSON *object, const char *path);
+MUST_CHECK struct error *options_to_json(
+    const struct option_row *rows, size_t count, const void *target, cJSON *object);
+MUST_CHECK struct error *options_from_json(
+    const struct option_row *rows, size_t count, void *target, const cJSON *object, const char *path);
 
-/* ------------------------------------------------------------------------------------------- progress (progress.c) ---
- */
+/* ------------------------------------------------------------------------------------------- progress (progress.c) --- */
 
 /* A few lines on stderr that are redrawn in place on a terminal; elsewhere one plain line now and then. */
 struct progress {

@@ -9,8 +9,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-/* -------------------------------------------------------------------------------------------------------- reading ---
- */
+/* -------------------------------------------------------------------------------------------------------- reading --- */
 
 static struct error *too_large(const char *path, size_t limit) {
 	char most[HUMAN_SIZE];
@@ -65,8 +64,7 @@ bool file_exists(const char *path) {
 	return stat(path, &status) == 0;
 }
 
-/* -------------------------------------------------------------------------------------------------------- writing ---
- */
+/* -------------------------------------------------------------------------------------------------------- writing --- */
 
 /* The folder that holds `path`; the caller frees it. */
 static char *folder_of(const char *path) {
@@ -220,8 +218,7 @@ struct error *file_write(const char *path, const void *bytes, size_t count) {
 	return file_commit(&writer);
 }
 
-/* --------------------------------------------------------------------------------------------- folders and paths ---
- */
+/* --------------------------------------------------------------------------------------------- folders and paths --- */
 
 static struct error *make_one(const char *path) {
 	if (mkdir(path, 0777) == 0) return NULL;

@@ -8,31 +8,173 @@
 /* A plan, a record or a table: far below this. What is larger is not one of ours. */
 #define JSON_LIMIT ((size_t)256 << 20)
 
-/* ------------------------------------------------------------------------------------------------------- parsing ---
- */
+/* ------------------------------------------------------------------------------------------------------- parsing --- */
 
-/* "PATH:line:column: not valid JSON: ..."; `at` is an offset in bytes, columns count characters from 1. */
-static struct error *syntax_error(const char *path, const char *text, size_t length, size_t at, const char *what) {
-	size_t line = 1, column = 1;
-	for (size_t i = 0; i < at && i < length; i++) {
+/* cJSON makes the tree, but takes more than JSON and knows only roughly where it stopped. So the text is first read by
+ * this scanner, which keeps to RFC 8259 and knows what it expected where. */
+struct scan {
+	const char *path, *text;
+	size_t length, at;
+};
+
+#define DEEPEST 500       /* brackets in brackets: the parser is recursive, and stacks end */
+#define LONGEST_NUMBER 60 /* characters; the parser reads 63 */
+
+/* "PATH:line:column: not valid JSON: ..."; columns count characters from 1. */
+static struct error *unexpected(const struct scan *scan, const char *expected) {
+	const char *text = scan->text;
+	size_t line = 1, column = 1, at = scan->at;
+	for (size_t i = 0; i < at; i++) {
 		if (text[i] == '\n') {
 			line++;
 			column = 1;
 		} else if (((unsigned char)text[i] & 0xc0) != 0x80) /* not the middle of a UTF-8 character */
 			column++;
 	}
-	char found[64];
-	if (at >= length)
+	char found[48];
+	if (at >= scan->length)
 		snprintf(found, sizeof found, "the end of the text");
-	else if (text[at] == '\n')
+	else if (text[at] == '\n' || text[at] == '\r')
 		snprintf(found, sizeof found, "the end of the line");
+	else if ((unsigned char)text[at] < ' ')
+		snprintf(found, sizeof found, "the byte %d", text[at]);
 	else {
-		size_t end = at;
-		while (end < length && end - at < 24 && (unsigned char)text[end] >= ' ') end++;
-		while (end > at + 1 && end < length && ((unsigned char)text[end] & 0xc0) == 0x80) end--;
-		snprintf(found, sizeof found, "'%.*s'", (int)(end - at), text + at);
+		size_t end = at + 1;
+		while (end < scan->length && end - at < 20 && (unsigned char)text[end] > ' ') end++;
+		while (end > at + 1 && end < scan->length && ((unsigned char)text[end] & 0xc0) == 0x80) end--;
+		snprintf(found, sizeof found, "%.*s", (int)(end - at), text + at);
 	}
-	return error_new(ERROR_DATA, "%s:%zu:%zu: not valid JSON: %s, found %s", path, line, column, what, found);
+	return error_new(
+	    ERROR_DATA, "%s:%zu:%zu: not valid JSON: expected %s, found %s", scan->path, line, column, expected, found);
+}
+
+static char peek(const struct scan *scan) {
+	return scan->at < scan->length ? scan->text[scan->at] : '\0';
+}
+
+static void skip_blanks(struct scan *scan) {
+	while (scan->at < scan->length && strchr(" \t\r\n", peek(scan)) && peek(scan)) scan->at++;
+}
+
+/* The four digits behind \u; -1 when they are not. */
+static int hex_digits(const struct scan *scan, size_t at) {
+	int value = 0;
+	for (size_t i = at; i < at + 4; i++) {
+		char c = i < scan->length ? scan->text[i] : '\0';
+		const char *digits = "0123456789abcdef", *digit = c ? strchr(digits, c >= 'A' && c <= 'F' ? c + 32 : c) : NULL;
+		if (!digit) return -1;
+		value = value * 16 + (int)(digit - digits);
+	}
+	return value;
+}
+
+static struct error *scan_escape(struct scan *scan) {
+	size_t backslash = scan->at++;
+	char c = peek(scan);
+	if (c == 'u') {
+		int unit = hex_digits(scan, scan->at + 1);
+		bool high = unit >= 0xd800 && unit < 0xdc00, paired = false;
+		if (high && scan->at + 6 < scan->length && memcmp(scan->text + scan->at + 5, "\\u", 2) == 0) {
+			int low = hex_digits(scan, scan->at + 7);
+			paired = low >= 0xdc00 && low < 0xe000;
+		}
+		scan->at = unit < 0 ? scan->at + 1 : backslash;
+		if (unit < 0) return unexpected(scan, "four hexadecimal digits");
+		if (unit == 0) return unexpected(scan, "no zero byte in a string");
+		if ((high && !paired) || (unit >= 0xdc00 && unit < 0xe000)) return unexpected(scan, "a pair of surrogates");
+		scan->at = backslash + (paired ? 12 : 6);
+		return NULL;
+	}
+	if (!c || !strchr("\"\\/bfnrt", c)) return unexpected(scan, "one of \" \\ / b f n r t u behind the backslash");
+	scan->at++;
+	return NULL;
+}
+
+static struct error *scan_string(struct scan *scan) {
+	size_t start = scan->at++;
+	while (scan->at < scan->length && peek(scan) != '"') {
+		if (peek(scan) == '\\')
+			TRY(scan_escape(scan));
+		else if ((unsigned char)peek(scan) < ' ')
+			return unexpected(scan, "the string to end on its line (a line break in it is \\n, a tab \\t)");
+		else
+			scan->at++;
+	}
+	if (scan->at++ < scan->length) return NULL;
+	scan->at = start;
+	return unexpected(scan, "a closing quote for this string");
+}
+
+static size_t skip_digits(struct scan *scan) {
+	size_t start = scan->at;
+	while (peek(scan) >= '0' && peek(scan) <= '9') scan->at++;
+	return scan->at - start;
+}
+
+static struct error *scan_number(struct scan *scan) {
+	size_t start = scan->at;
+	if (peek(scan) == '-') scan->at++;
+	if (peek(scan) == '0')
+		scan->at++;
+	else if (skip_digits(scan) == 0)
+		return unexpected(scan, "a digit");
+	if (peek(scan) == '.') {
+		scan->at++;
+		if (skip_digits(scan) == 0) return unexpected(scan, "a digit after the point");
+	}
+	if (peek(scan) == 'e' || peek(scan) == 'E') {
+		scan->at++;
+		if (peek(scan) == '+' || peek(scan) == '-') scan->at++;
+		if (skip_digits(scan) == 0) return unexpected(scan, "the digits of an exponent");
+	}
+	if (scan->at - start <= LONGEST_NUMBER) return NULL;
+	scan->at = start;
+	return unexpected(scan, "a number of at most 60 characters");
+}
+
+static struct error *scan_value(struct scan *scan, int depth) {
+	static const char *const words[] = {"true", "false", "null"};
+	char open = peek(scan), close = open == '{' ? '}' : ']';
+	if (open == '"') return scan_string(scan);
+	if (open == '-' || (open >= '0' && open <= '9')) return scan_number(scan);
+	for (size_t i = 0; i < COUNT_OF(words); i++) {
+		size_t length = strlen(words[i]);
+		if (scan->length - scan->at < length || memcmp(scan->text + scan->at, words[i], length) != 0) continue;
+		scan->at += length;
+		return NULL;
+	}
+	if (open != '{' && open != '[') return unexpected(scan, "a value");
+	if (depth == DEEPEST) return unexpected(scan, "fewer brackets in brackets (at most 500)");
+	scan->at++;
+	skip_blanks(scan);
+	for (bool first = true; !first || peek(scan) != close; first = false) {
+		if (open == '{') {
+			if (peek(scan) != '"')
+				return unexpected(scan, first ? "a key in double quotes or }" : "a key in double quotes");
+			TRY(scan_string(scan));
+			skip_blanks(scan);
+			if (peek(scan) != ':') return unexpected(scan, "a colon");
+			scan->at++;
+			skip_blanks(scan);
+		}
+		TRY(scan_value(scan, depth + 1));
+		skip_blanks(scan);
+		if (peek(scan) == close) break;
+		if (peek(scan) != ',') return unexpected(scan, open == '{' ? "a comma or }" : "a comma or ]");
+		scan->at++;
+		skip_blanks(scan);
+	}
+	scan->at++;
+	return NULL;
+}
+
+static struct error *scan_text(const char *path, const char *text, size_t length) {
+	struct scan scan = {.path = path, .text = text, .length = length};
+	if (length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) scan.at = 3; /* a byte order mark */
+	skip_blanks(&scan);
+	TRY(scan_value(&scan, 0));
+	skip_blanks(&scan);
+	return scan.at < length ? unexpected(&scan, "nothing after the value") : NULL;
 }
 
 static int compare_keys(const void *a, const void *b) {
@@ -78,30 +220,9 @@ static struct error *check_tree(const char *path, const cJSON *node, struct text
 
 struct error *json_parse(const char *path, const char *text, size_t length, cJSON **root) {
 	*root = NULL;
-	const char *nul = length ? memchr(text, '\0', length) : NULL; /* white space to the parser */
-	if (nul) return syntax_error(path, text, length, (size_t)(nul - text), "a zero byte; is this a text file?");
-	size_t first = 0;
-	while (first < length && (unsigned char)text[first] <= ' ') first++;
-	if (first == length) return syntax_error(path, text, length, length, "expected a value");
-	/* The parser's own pointer to the error is a global; this way of asking for the place is not. */
-	const char *end = NULL;
-	cJSON *tree = cJSON_ParseWithLengthOpts(text, length, &end, false);
-	size_t at = end ? (size_t)(end - text) : 0;
-	if (!tree) {
-		/* It stops at the last byte when the text ends too soon. */
-		bool cut = at + 1 >= length;
-		if (at > 0 && at < length && (text[at - 1] == '"' || text[at] == '"') && !cut)
-			return syntax_error(path, text, length, at, "expected a string with a closing quote and valid escapes");
-		return syntax_error(
-		    path, text, length, cut ? length : at,
-		    cut ? "expected more: a bracket or a quote is still open"
-		        : "expected a value, a key in quotes, ',' ':' or a bracket");
-	}
-	while (at < length && (unsigned char)text[at] <= ' ') at++;
-	if (at < length) {
-		cJSON_Delete(tree);
-		return syntax_error(path, text, length, at, "expected nothing after the value");
-	}
+	TRY(scan_text(path, text, length));
+	cJSON *tree = cJSON_ParseWithLength(text, length);
+	if (!tree) return error_within(error_memory(0), "%s", path); /* the scanner passed it: there is no other reason */
 	struct text place = {0};
 	struct error *error = check_tree(path, tree, &place);
 	text_free(&place);
@@ -122,8 +243,7 @@ struct error *json_read(const char *path, cJSON **root) {
 	return error;
 }
 
-/* ------------------------------------------------------------------------------------------------------ printing ---
- */
+/* ------------------------------------------------------------------------------------------------------ printing --- */
 
 void json_quote(struct text *text, const char *string) {
 	text_add_string(text, "\"");
@@ -202,8 +322,7 @@ struct error *json_write(const char *path, const cJSON *root) {
 	return error;
 }
 
-/* ------------------------------------------------------------------------------------------------------- members ---
- */
+/* ------------------------------------------------------------------------------------------------------- members --- */
 
 static const char *kind_of(const cJSON *node) {
 	if (cJSON_IsNumber(node)) return "a number";
@@ -214,8 +333,8 @@ static const char *kind_of(const cJSON *node) {
 	return "an object";
 }
 
-static struct error *
-find_member(const cJSON *object, const char *key, const char *path, const char *wanted, const cJSON **member) {
+static struct error *find_member(
+    const cJSON *object, const char *key, const char *path, const char *wanted, const cJSON **member) {
 	*member = cJSON_IsObject(object) ? cJSON_GetObjectItemCaseSensitive(object, key) : NULL;
 	if (*member) return NULL;
 	if (!cJSON_IsObject(object))

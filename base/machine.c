@@ -27,8 +27,7 @@
 #define VECTOR_BYTES 16
 #endif
 
-/* --------------------------------------------------------------------------------------------------- description ---
- */
+/* --------------------------------------------------------------------------------------------------- description --- */
 
 /* What stands behind "`key`...: " or "`key`=" in the first such line of the file; false when there is none. Quotes
  * around it are dropped. */
@@ -143,8 +142,7 @@ struct error *machine_to_json(const struct machine *machine, cJSON *object) {
 	return added ? NULL : error_memory(0);
 }
 
-/* ---------------------------------------------------------------------------------------------------------- peak ---
- */
+/* ---------------------------------------------------------------------------------------------------------- peak --- */
 
 typedef float lanes __attribute__((vector_size(VECTOR_BYTES)));
 
@@ -187,8 +185,7 @@ void machine_flush_denormals(void) {
 #endif
 }
 
-/* -------------------------------------------------------------------------------------------------------- clocks ---
- */
+/* -------------------------------------------------------------------------------------------------------- clocks --- */
 
 static double read_clock(clockid_t clock) {
 	struct timespec time;
@@ -212,8 +209,7 @@ double peak_memory_bytes(void) {
 	return getrusage(RUSAGE_SELF, &usage) ? 0 : (double)usage.ru_maxrss * 1024;
 }
 
-/* ---------------------------------------------------------------------------------------------------- interrupts ---
- */
+/* ---------------------------------------------------------------------------------------------------- interrupts --- */
 
 /* The one variable at file scope in the library: a signal handler is given nothing but the signal's number. */
 static volatile sig_atomic_t interrupted;

@@ -14,8 +14,7 @@ static void *field(const struct option_row *row, void *target) {
 	return (char *)target + row->offset;
 }
 
-/* -------------------------------------------------------------------------------------------------------- values ---
- */
+/* -------------------------------------------------------------------------------------------------------- values --- */
 
 static size_t skip_digits(const char *text, size_t at) {
 	while (text[at] >= '0' && text[at] <= '9') at++;
@@ -153,8 +152,7 @@ struct error *options_defaults(const struct option_row *rows, size_t count, void
 	return NULL;
 }
 
-/* -------------------------------------------------------------------------------------------------- command line ---
- */
+/* -------------------------------------------------------------------------------------------------- command line --- */
 
 static const struct option_row *find_row(const struct option_row *rows, size_t count, const char *name, size_t length) {
 	for (size_t i = 0; i < count; i++)
@@ -172,14 +170,13 @@ static struct error *unknown_option(const struct option_row *rows, size_t count,
 		no = "";
 	else if (*no)
 		nearest = nearest_name(typed + 3, rows, count, sizeof *rows);
-	if (!nearest && strcmp(typed, "h") == 0) nearest = "help";
 	if (nearest) return error_new(ERROR_USAGE, "there is no option %s; did you mean --%s%s?", name, no, nearest);
 	return error_new(ERROR_USAGE, "there is no option %s; --help lists those that there are", name);
 }
 
 /* One "--name", "--no-name", "--name=value" or "--name value" at argv[*at], which moves to the last argument used. */
-static struct error *
-parse_option(const struct option_row *rows, size_t count, void *target, int argc, char **argv, int *at, bool *given) {
+static struct error *parse_option(
+    const struct option_row *rows, size_t count, void *target, int argc, char **argv, int *at, bool *given) {
 	const char *argument = argv[*at], *name = argument + 2;
 	size_t length = strcspn(name, "=");
 	const char *value = name[length] == '=' ? name + length + 1 : NULL;
@@ -225,7 +222,7 @@ struct error *options_parse(
 	if (operands) *operands = (struct operands){0};
 	TRY(options_defaults(rows, count, target));
 	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
-		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) return *help = true, NULL;
+		if (strcmp(argv[i], "--help") == 0) return *help = true, NULL;
 
 	bool *given = array_new(count, sizeof *given);
 	const char **items = array_new((size_t)argc, sizeof *items);
@@ -241,7 +238,10 @@ struct error *options_parse(
 			options_over = true;
 		else if (!options_over && strncmp(argument, "--", 2) == 0)
 			error = parse_option(rows, count, target, argc, argv, &i, given);
-		else if (!options_over && argument[0] == '-' && argument[1]) /* "-" alone is standard input */
+		else if (!options_over && strcmp(argument, "-h") == 0) {
+			*help = true;
+			goto done;
+		} else if (!options_over && argument[0] == '-' && argument[1]) /* "-" alone is standard input */
 			error = unknown_option(rows, count, argument, strlen(argument));
 		else if (!operands)
 			error = error_new(ERROR_USAGE, "'%s' is one argument too many: only options are expected here", argument);
@@ -267,8 +267,7 @@ done:
 	return error;
 }
 
-/* ---------------------------------------------------------------------------------------------------------- help ---
- */
+/* ---------------------------------------------------------------------------------------------------------- help --- */
 
 /* Breaks `words` at spaces so that no line passes HELP_COLUMNS; the first begins at `column`, the rest at `indent`. */
 static void add_wrapped(struct text *out, const char *words, size_t column, size_t indent) {
@@ -328,8 +327,7 @@ void options_help(const struct option_row *rows, size_t count, struct text *out)
 	text_free(&line);
 }
 
-/* ---------------------------------------------------------------------------------------------------------- JSON ---
- */
+/* ---------------------------------------------------------------------------------------------------------- JSON --- */
 
 /* "eval-tokens" is "eval_tokens" in JSON; false when the name does not fit. */
 static bool json_key(const struct option_row *row, char key[64]) {
@@ -438,8 +436,8 @@ static struct error *read_member(const struct option_row *row, void *target, con
 	return error;
 }
 
-struct error *
-options_from_json(const struct option_row *rows, size_t count, void *target, const cJSON *object, const char *path) {
+struct error *options_from_json(
+    const struct option_row *rows, size_t count, void *target, const cJSON *object, const char *path) {
 	if (!cJSON_IsObject(object)) return error_new(ERROR_DATA, "%s: expected an object, such as {\"key\": value}", path);
 	for (const cJSON *member = object->child; member; member = member->next) {
 		if (member->string[0] == '_') continue;
