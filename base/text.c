@@ -129,14 +129,14 @@ char *human_seconds(double seconds, char out[HUMAN_SIZE]) {
 }
 
 char *number_text(double value, char out[HUMAN_SIZE]) {
-	if (isnan(value)) return strcpy(out, "nan");
-	for (int digits = 15; digits <= 17; digits++) {
-		snprintf(out, HUMAN_SIZE, "%.*g", digits, value);
+	char shortest[HUMAN_SIZE] = "nan"; /* whatever its sign */
+	for (int digits = 15; digits <= 17 && !isnan(value); digits++) {
+		snprintf(shortest, sizeof shortest, "%.*g", digits, value);
 		/* Bits, not ==: with denormals flushed to zero, == would call every one of them equal. */
-		double back = strtod(out, NULL);
+		double back = strtod(shortest, NULL);
 		if (memcmp(&back, &value, sizeof value) == 0) break;
 	}
-	return out;
+	return memcpy(out, shortest, sizeof shortest);
 }
 
 /* ------------------------------------------------------------------------------------------------- nearest names --- */
