@@ -14,6 +14,7 @@ import html
 import json
 import os
 import re
+import signal
 import struct
 import sys
 import zlib
@@ -30,6 +31,13 @@ def read_bytes(path):
     try:
         with open(path, "rb") as file:
             return file.read()
+    except OSError as problem:
+        fail(f"{problem}; the package has another layout than the one this script knows")
+
+
+def listing(folder):
+    try:
+        return sorted(os.listdir(folder))
     except OSError as problem:
         fail(f"{problem}; the package has another layout than the one this script knows")
 
@@ -84,7 +92,7 @@ def anarchism(root):
     no_prose = {"alinks", "arlinks", "links", "biblio", "new", "index", "pdf", "quotes", "book", "contact", "translations"}
     reference = re.compile(r"\s*\[[^\[\]]*(?:\bpp?\.\s*\d|\bOp\.\s*Cit|\bIbid)[^\[\]]*\]", re.I)
     # The appendices repeat much of the FAQ's sections in older words: read them last, so that the repeats are dropped.
-    for name in sorted(os.listdir(folder), key=lambda name: (name.startswith("append"), name)):
+    for name in sorted(listing(folder), key=lambda name: (name.startswith("append"), name)):
         if not name.endswith(".html") or name[:-5] in no_prose:
             continue
         page = read_bytes(os.path.join(folder, name)).decode()
@@ -156,7 +164,7 @@ def sword_chapters(folder, without):
 def web_bible(root):
     """World English Bible: scripture in modern English."""
     folder = os.path.join(root, "usr/share/sword/modules/texts/ztext")
-    modules = sorted(os.listdir(folder))
+    modules = listing(folder)
     if len(modules) != 1:
         fail(f"{folder}: found {modules}, expected one module")
     return sword_chapters(os.path.join(folder, modules[0]), ("note", "title", "speaker"))
@@ -200,7 +208,7 @@ def jargon(root):
 def cfi(root):
     """Computers, phreaking and electronic culture of the 80s and 90s: a history, translated from Swedish."""
     folder = os.path.join(root, "usr/share/doc/cfi-en/html")
-    for name in sorted(os.listdir(folder)):
+    for name in listing(folder):
         if not re.match(r"(ch\d+web|preface|ottoen)\.htm$", name):
             continue
         page = read_bytes(os.path.join(folder, name)).decode("latin-1")
@@ -267,6 +275,7 @@ def cut(title, paragraphs):
 
 
 def main():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback
     if len(sys.argv) != 2:
         sys.exit("usage: extract.py FOLDER > prose.jsonl")
     keyed = {}
@@ -284,4 +293,5 @@ def main():
             out.write(keyed[key] + "\n")
 
 
-main()
+if __name__ == "__main__":
+    main()
