@@ -23,6 +23,10 @@ double_objects := $(patsubst %.c,$(build)/double/%.o,$(filter model/%,$(sources)
 tests := $(patsubst tests/%.c,$(build)/tests/%,$(wildcard tests/test_*.c))
 chart := $(firstword $(wildcard /usr/share/javascript/chart.js/chart.min.js /usr/share/javascript/chart.js/Chart.min.js) missing-chart.js)
 
+# v=1 shows whole commands.
+q := $(if $(v),,@)
+say := @$(if $(v),:,echo)
+
 .DEFAULT_GOAL := rung
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -34,7 +38,7 @@ rung: check-packages ## build ./rung (the default)
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
-	@echo "switches:  cc=clang  asan=1  ubsan=1  tsan=1  cov=1  only=test_random (one test program)"
+	@echo "switches:  cc=clang  asan=1  ubsan=1  tsan=1  cov=1  v=1  only=test_random (one test program)"
 
 setup: ## install what is missing (Debian packages)
 	@scripts/setup.sh
@@ -60,29 +64,36 @@ format: ## clang-format every source in place
 clean: ## remove build/
 	rm -rf build rung
 
-$(build)/rung: $(build)/rung.o $(objects)
-	@mkdir -p $(@D)
-	$(cc) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(build)/rung: $(build)/rung.o $(build)/librung.a
+	$(say) link $@
+	$(q)$(cc) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(build)/librung.a: $(objects)
+	$(q)rm -f $@ && $(AR) rcs $@ $^
 
 $(build)/%.o: %.c
 	@mkdir -p $(@D)
-	$(cc) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(say) $(cc) $<
+	$(q)$(cc) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(build)/double/%.o: %.c
 	@mkdir -p $(@D)
-	$(cc) $(CFLAGS) -DRUNG_DOUBLE -MMD -MP -c -o $@ $<
+	$(say) $(cc) $< '(double)'
+	$(q)$(cc) $(CFLAGS) -DRUNG_DOUBLE -MMD -MP -c -o $@ $<
 
 $(build)/base/machine.o: CFLAGS += -DRUNG_VERSION='"$(version)"'
 # Files that go into the page are embedded by the assembler; see fit/asset.c.
 $(build)/fit/asset.o: CFLAGS += -DCHART_JS='"$(chart)"'
 $(build)/fit/asset.o: $(wildcard fit/page.*) $(wildcard $(chart))
 
-$(build)/tests/test_gradient: $(build)/double/tests/test_gradient.o $(double_objects) $(filter $(build)/base/%,$(objects))
+$(build)/tests/test_gradient: $(build)/double/tests/test_gradient.o $(double_objects) $(build)/librung.a
 	@mkdir -p $(@D)
-	$(cc) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
+	$(say) link $@
+	$(q)$(cc) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
 
-$(build)/tests/test_%: $(build)/tests/test_%.o $(objects)
+$(build)/tests/test_%: $(build)/tests/test_%.o $(build)/librung.a
 	@mkdir -p $(@D)
-	$(cc) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
+	$(say) link $@
+	$(q)$(cc) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
 
 -include $(shell find $(build) -name '*.d' 2>/dev/null)

@@ -272,6 +272,9 @@ bool interrupt_pending(void);
  * NULL. */
 int error_report(struct error *error);
 
+/* What --help prints on stdout: `usage`, then the options with their defaults. Returns the exit code. */
+int command_help(const char *usage, const struct option_row *rows, size_t count);
+
 int doctor_command(int argc, char **argv); /* rung doctor */
 
 #endif

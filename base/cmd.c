@@ -15,6 +15,14 @@ int error_report(struct error *error) {
 	return code;
 }
 
+int command_help(const char *usage, const struct option_row *rows, size_t count) {
+	struct text text = {0};
+	options_help(rows, count, &text);
+	printf("usage: %s\n%s", usage, text.data ? text.data : "");
+	text_free(&text);
+	return 0;
+}
+
 /* -------------------------------------------------------------------------------------------------------- doctor --- */
 
 struct doctor_options {
@@ -183,16 +191,11 @@ int doctor_command(int argc, char **argv) {
 	bool help;
 	struct error *error = options_parse(doctor_rows, COUNT_OF(doctor_rows), &options, argc, argv, NULL, &help);
 	if (error) return error_report(error);
-	if (help) {
-		struct text text = {0};
-		options_help(doctor_rows, COUNT_OF(doctor_rows), &text);
-		printf(
-		    "usage: rung doctor [--json]\n\nIs this machine fit to measure on? What it is, what one core can do at "
-		    "most,\n"
-		    "and whether its matrix products are right.\n\n%s",
-		    text.data ? text.data : "");
-		text_free(&text);
-		return 0;
-	}
+	if (help)
+		return command_help(
+		    "rung doctor [--json]\n\n"
+		    "Is this machine fit to measure on? What it is, what one core can do at most,\n"
+		    "and whether its matrix products are right.\n",
+		    doctor_rows, COUNT_OF(doctor_rows));
 	return error_report(doctor(&options));
 }

@@ -16,18 +16,18 @@ struct train_config {
 	int64_t width, depth, context;
 	int64_t tokens;       /* the horizon D; rounded to whole steps */
 	int64_t batch;        /* sequences a step */
-	double rate;          /* peak of hidden matrices and head at width 64 and 4096 tokens a step; see train_rates */
+	double rate;          /* peak of hidden matrices and head at width 64 and 4096 tokens a step; scales with 64/d */
 	double embed_rate;    /* peak of the embedding as a multiple of `rate` */
 	double batch_power;   /* rates scale with (tokens a step / 4096)^batch_power */
 	double beta1;         /* Adam */
 	double beta2_tokens;  /* half-life of Adam's second moment in tokens */
 	double epsilon;       /* Adam */
 	double clip;          /* largest gradient norm */
-	double decay;         /* decoupled weight decay: the run's length in units of the averaging time; 0 none */
+	double decay_tokens;  /* decoupled weight decay as its averaging time at the peak rate; 0 none */
 	double warmup_tokens; /* linear */
 	double cooldown;      /* part of the run */
-	int64_t eval_tokens;  /* held-out tokens of an evaluation, spread evenly over the split */
-	int64_t evals;        /* evaluations of the learning curve, at tokens spaced evenly on a log axis */
+	int64_t eval_tokens;  /* held-out tokens of the final evaluation, spread evenly over the split */
+	int64_t curve_tokens; /* the same along the learning curve, where less will do */
 	int64_t epochs;       /* passes over the train split that are allowed; more tokens than that is an error */
 	int64_t seed;         /* of initialisation and order */
 };
@@ -37,9 +37,9 @@ extern const size_t train_config_row_count;
 MUST_CHECK struct error *train_config_check(const struct train_config *config, const struct corpus_info *corpus);
 struct shape train_shape(const struct train_config *config, const struct corpus_info *corpus);
 
-/* 16 hex digits: the hash of the canonical config and the corpus's hash. */
+/* 16 hex digits: the hash of the canonical config, the corpus's hash, and whether it is a trunk. */
 MUST_CHECK struct error *train_id(
-    const struct train_config *config, const struct corpus_info *corpus, char id[HASH_HEX_SIZE]);
+    const struct train_config *config, const struct corpus_info *corpus, bool trunk, char id[HASH_HEX_SIZE]);
 
 /* The run as steps. */
 struct train_steps {
@@ -52,13 +52,14 @@ struct train_steps train_steps(const struct train_config *config);
 /* What a run has come to. Losses in nats per token. */
 struct train_result {
 	int64_t steps, tokens;
-	double loss, loss_error;        /* held-out, final, with its standard error over sequences */
-	double bits_per_byte;           /* NaN for synthetic symbols */
-	double train_loss;              /* mean of the last 5 % of the steps */
-	double clipped;                 /* part of the steps whose gradient was clipped */
-	double flops;                   /* exact, of `tokens`, whichever process computed them */
-	double seconds, trained_tokens; /* measured by this record's own processes: excludes the part taken from a trunk */
-	double tokens_per_second, gflops, peak_gflops, peak_fraction;
+	double loss, loss_error;      /* held-out, final, with its standard error over sequences */
+	double bits_per_byte;         /* NaN for synthetic symbols */
+	double train_loss;            /* mean of the last 5 % of the steps */
+	double clipped;               /* part of the steps whose gradient was clipped */
+	double flops;                 /* exact, of `tokens`, whichever process computed them */
+	double trained_tokens;        /* by this run itself, without the part taken from a trunk */
+	double seconds, step_seconds; /* it took, all in all and in optimizer steps alone, in all its processes */
+	double tokens_per_second, gflops, peak_gflops, peak_fraction; /* of the optimizer steps; flops are exact ones */
 	double memory_bytes;
 	uint64_t weights_hash; /* XXH64 of the final parameters */
 	bool diverged;
@@ -74,6 +75,7 @@ struct train_progress {
 /* How to do it: nothing here changes the result. */
 struct train_job {
 	const char *folder;      /* of this run: run.json, log.jsonl, checkpoints */
+	const char *corpus_path; /* for the record */
 	const char *start;       /* a branch checkpoint of the trunk to begin from when the folder has none; NULL: step 0 */
 	const int64_t *branches; /* steps at which a trunk leaves a branch checkpoint, ascending */
 	int branch_count;
@@ -82,17 +84,21 @@ struct train_job {
 	enum kernels kernels;
 	double peak_gflops; /* of this machine, measured by the caller; 0: measure */
 	void (*on_progress)(void *context, const struct train_progress *progress); /* may be NULL */
+	void (*on_message)(void *context, const char *message);                    /* may be NULL */
 	void *context;
 };
 
-/* Trains, or goes on with, or (when run.json says done) just reads the run. */
+/* Trains, or goes on with, or (when run.json says done) just reads the run. Fails with ERROR_INTERRUPTED after a
+ * checkpoint when a signal asks for it, and with ERROR_DIVERGED when a loss or gradient is not finite or the loss exceeds
+ * ln V + 1, one nat more than knowing nothing: the record then says so and the last good checkpoint stays. */
 MUST_CHECK struct error *train_run(
     const struct train_config *config, struct corpus *corpus, const struct train_job *job, struct train_result *result);
 
 /* The record of a finished run. ERROR_DATA when there is none or it is damaged. */
 MUST_CHECK struct error *train_result_read(const char *folder, struct train_result *result);
 
-/* Path of the trunk's branch checkpoint at `step`, for train_job.start; caller frees. */
+/* Path of the trunk's branch checkpoint at `step`, for train_job.start; once the file is there it is whole. The caller
+ * frees; NULL when memory is short. */
 char *train_branch_path(const char *trunk_folder, int64_t step);
 
 /* Held-out loss of `model` on `eval_tokens` evenly spread tokens, with its standard error. */
@@ -101,6 +107,12 @@ MUST_CHECK struct error *evaluate(
 
 /* The model of a weights file (safetensors). */
 MUST_CHECK struct error *train_model_open(const char *path, enum kernels kernels, struct model **model);
+
+/* Appends `tokens` tokens of text that the model writes after the prompt (at least one token) at `temperature`. Stops early
+ * when a signal asks for it. */
+MUST_CHECK struct error *train_generate(
+    const struct model *model, const struct corpus *corpus, const uint16_t *prompt, size_t prompt_count, int64_t tokens,
+    double temperature, uint64_t seed, struct text *out);
 
 int train_command(int argc, char **argv);  /* rung train */
 int eval_command(int argc, char **argv);   /* rung eval */

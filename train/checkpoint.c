@@ -1,0 +1,312 @@
+/* Checkpoints: weights in one file that others can read, moments and counters in a second one that names the first's hash.
+ * The second is written last, so a pair is whole or not there. */
+#include "train/state.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define STATE_SUFFIX ".state.safetensors"
+#define WEIGHTS_SUFFIX ".safetensors"
+
+/* ------------------------------------------------------------------------------------------------------ metadata --- */
+
+static bool add_text(cJSON *object, const char *key, const char *value) {
+	return cJSON_AddStringToObject(object, key, value) != NULL;
+}
+
+/* Safetensors metadata are strings; 17 digits bring back every double. */
+static bool add_number(cJSON *object, const char *key, double value) {
+	char text[40];
+	snprintf(text, sizeof text, "%.17g", value);
+	return add_text(object, key, text);
+}
+
+static cJSON *owner_metadata(const struct checkpoint_owner *owner, int64_t step) {
+	cJSON *meta = cJSON_CreateObject();
+	char hex[HASH_HEX_SIZE];
+	const struct shape shape = train_shape(owner->config, owner->corpus);
+	const double tokens = (double)(step * train_steps(owner->config).tokens_per_step);
+	if (meta && add_text(meta, "format", "rung 1") && add_text(meta, "id", owner->id) &&
+	    add_text(meta, "recipe", owner->recipe) && add_number(meta, "step", (double)step) &&
+	    add_number(meta, "tokens", tokens) && add_number(meta, "vocab", shape.vocab) &&
+	    add_number(meta, "context", shape.context) && add_number(meta, "width", shape.width) &&
+	    add_number(meta, "depth", shape.depth) && add_text(meta, "corpus", owner->corpus_path) &&
+	    add_text(meta, "corpus_hash", hash_hex(owner->corpus->hash, hex)) &&
+	    add_text(meta, "tokenizer", owner->corpus->tokenizer))
+		return meta;
+	cJSON_Delete(meta);
+	return NULL;
+}
+
+/* -------------------------------------------------------------------------------------------------------- tensors --- */
+
+/* Views of one parameter-shaped arena, names prefixed. */
+static void fill_views(
+    struct tensor_view *views, const struct tensor_table *table, const char *prefix, const float *data) {
+	for (int i = 0; i < table->count; i++) {
+		const struct tensor *tensor = &table->rows[i];
+		views[i] = (struct tensor_view){.rows = tensor->rows, .cols = tensor->cols, .data = data + tensor->offset};
+		snprintf(views[i].name, sizeof views[i].name, "%s%s", prefix, tensor->name);
+	}
+}
+
+static struct error *copy_tensors(
+    const struct safetensors *file, const char *path, const struct tensor_table *table, const char *prefix,
+    float *data) {
+	for (int i = 0; i < table->count; i++) {
+		const struct tensor *tensor = &table->rows[i];
+		char name[48];
+		snprintf(name, sizeof name, "%s%s", prefix, tensor->name);
+		TRY(safetensors_copy(file, path, name, tensor->rows, tensor->cols, data + tensor->offset));
+	}
+	return NULL;
+}
+
+struct error *weights_write(
+    const char *path, struct model *model, const struct checkpoint_owner *owner, int64_t step, uint64_t *hash,
+    uint64_t *file_hash) {
+	const struct tensor_table *table = model_tensors(model);
+	struct tensor_view *views = array_new((size_t)table->count, sizeof *views);
+	cJSON *meta = owner_metadata(owner, step);
+	struct error *error = NULL;
+	if (!views || !meta) {
+		error = error_memory((size_t)table->count * sizeof *views);
+		goto done;
+	}
+	fill_views(views, table, "", model_parameters(model));
+	/* Of the numbers alone, tensor by tensor: the same for two runs that came to the same weights by different ways. */
+	*hash = 0;
+	for (int i = 0; i < table->count; i++)
+		*hash = hash_bytes(views[i].data, (size_t)views[i].rows * (size_t)views[i].cols * sizeof(float), *hash);
+	error = safetensors_write(path, views, (size_t)table->count, meta, file_hash);
+done:
+	free(views);
+	cJSON_Delete(meta);
+	return error;
+}
+
+/* ---------------------------------------------------------------------------------------------------- write, read --- */
+
+static char *with_suffix(const char *stem, const char *suffix) {
+	struct text text = {0};
+	text_add(&text, "%s%s", stem, suffix);
+	if (text.failed) text_free(&text);
+	return text.data;
+}
+
+/* The counters of the state that travel as metadata. */
+static const struct {
+	const char *key;
+	size_t offset;
+	bool whole; /* int64_t, otherwise double */
+} counters[] = {
+    {"loss_sum", offsetof(struct train_state, loss_sum), false},
+    {"loss_count", offsetof(struct train_state, loss_count), true},
+    {"tail_sum", offsetof(struct train_state, tail_sum), false},
+    {"tail_count", offsetof(struct train_state, tail_count), true},
+    {"clipped", offsetof(struct train_state, clipped), true},
+    {"held_out", offsetof(struct train_state, held_out), false},
+    {"seconds", offsetof(struct train_state, seconds), false},
+    {"step_seconds", offsetof(struct train_state, step_seconds), false},
+    {"trained_tokens", offsetof(struct train_state, trained_tokens), false},
+};
+
+struct error *checkpoint_write(const char *stem, struct train_state *state, const struct checkpoint_owner *owner) {
+	const struct tensor_table *table = model_tensors(state->model);
+	const size_t count = (size_t)table->count;
+	char *weights_path = with_suffix(stem, WEIGHTS_SUFFIX), *state_path = with_suffix(stem, STATE_SUFFIX);
+	struct tensor_view *views = array_new(2 * count, sizeof *views);
+	cJSON *meta = owner_metadata(owner, state->step);
+	struct error *error = NULL;
+	if (!weights_path || !state_path || !views || !meta) {
+		error = error_memory(2 * count * sizeof *views);
+		goto done;
+	}
+	uint64_t hash, file_hash;
+	error = weights_write(weights_path, state->model, owner, state->step, &hash, &file_hash);
+	if (error) goto done;
+
+	char hex[HASH_HEX_SIZE];
+	bool added = add_text(meta, "weights_xxh64", hash_hex(file_hash, hex)) &&
+	             add_text(meta, "log", state->log.data ? state->log.data : "");
+	for (size_t i = 0; i < COUNT_OF(counters) && added; i++) {
+		const char *field = (const char *)state + counters[i].offset;
+		added = add_number(
+		    meta, counters[i].key,
+		    counters[i].whole ? (double)*(const int64_t *)(const void *)field : *(const double *)(const void *)field);
+	}
+	if (!added) {
+		error = error_memory(state->log.length);
+		goto done;
+	}
+	fill_views(views, table, "first.", state->optimizer.first);
+	fill_views(views + count, table, "second.", state->optimizer.second);
+	error = safetensors_write(state_path, views, 2 * count, meta, &file_hash);
+done:
+	free(weights_path);
+	free(state_path);
+	free(views);
+	cJSON_Delete(meta);
+	return error;
+}
+
+static struct error *check_text(
+    const struct safetensors *file, const char *path, const char *key, const char *expected, const char *meaning) {
+	const char *found;
+	TRY(safetensors_text(file, path, key, &found));
+	if (strcmp(found, expected) == 0) return NULL;
+	return error_new(
+	    ERROR_DATA, "%s: belongs to %s %s, expected %s; it was made with other settings or another corpus", path,
+	    meaning, found, expected);
+}
+
+/* The counters and the log of a checkpoint of the same run. */
+static struct error *read_progress(const struct safetensors *file, const char *path, struct train_state *state) {
+	for (size_t i = 0; i < COUNT_OF(counters); i++) {
+		double value;
+		TRY(safetensors_number(file, path, counters[i].key, &value));
+		char *field = (char *)state + counters[i].offset;
+		if (counters[i].whole)
+			*(int64_t *)(void *)field = (int64_t)value;
+		else
+			*(double *)(void *)field = value;
+	}
+	const char *log;
+	TRY(safetensors_text(file, path, "log", &log));
+	text_clear(&state->log);
+	text_add_string(&state->log, log);
+	return text_error(&state->log);
+}
+
+struct error *checkpoint_read(
+    const char *stem, struct train_state *state, const struct checkpoint_owner *owner, bool branch) {
+	char *weights_path = with_suffix(stem, WEIGHTS_SUFFIX), *state_path = with_suffix(stem, STATE_SUFFIX);
+	struct safetensors weights = {0}, rest = {0};
+	struct error *error = NULL;
+	if (!weights_path || !state_path) {
+		error = error_memory(strlen(stem));
+		goto done;
+	}
+	error = safetensors_read(state_path, &rest);
+	if (!error) error = safetensors_read(weights_path, &weights);
+	if (error) goto done;
+
+	char hex[HASH_HEX_SIZE];
+	error = check_text(&rest, state_path, "weights_xxh64", hash_hex(weights.hash, hex), "the weights file");
+	if (!error) error = check_text(&rest, state_path, "recipe", owner->recipe, "recipe");
+	if (!error && !branch) error = check_text(&rest, state_path, "id", owner->id, "run");
+	double step;
+	if (!error) error = safetensors_number(&rest, state_path, "step", &step);
+	const struct tensor_table *table = model_tensors(state->model);
+	if (!error) error = copy_tensors(&weights, weights_path, table, "", model_parameters(state->model));
+	if (!error) error = copy_tensors(&rest, state_path, table, "first.", state->optimizer.first);
+	if (!error) error = copy_tensors(&rest, state_path, table, "second.", state->optimizer.second);
+	if (!error && !branch) error = read_progress(&rest, state_path, state);
+	if (!error) state->step = (int64_t)step;
+done:
+	free(weights_path);
+	free(state_path);
+	safetensors_free(&weights);
+	safetensors_free(&rest);
+	return error;
+}
+
+/* ----------------------------------------------------------------------------------- the two latest of a running run --- */
+
+#define STEP_FORMAT "step-%012lld"
+enum { KEPT = 2, MOST_CHECKPOINTS = 16 };
+
+/* Steps that have a state file, newest first, at most MOST_CHECKPOINTS. */
+static int list_steps(const char *folder, long long steps[MOST_CHECKPOINTS]) {
+	DIR *directory = opendir(folder);
+	if (!directory) return 0;
+	int count = 0;
+	for (struct dirent *entry; (entry = readdir(directory));) {
+		long long step;
+		int used = 0;
+		if (sscanf(entry->d_name, "step-%12lld%n", &step, &used) != 1 ||
+		    strcmp(entry->d_name + used, STATE_SUFFIX) != 0)
+			continue;
+		int at = count < MOST_CHECKPOINTS ? count++ : MOST_CHECKPOINTS - 1;
+		while (at > 0 && steps[at - 1] < step) {
+			steps[at] = steps[at - 1];
+			at--;
+		}
+		steps[at] = step;
+	}
+	closedir(directory);
+	return count;
+}
+
+static char *step_stem(const char *folder, long long step) {
+	char name[32];
+	snprintf(name, sizeof name, STEP_FORMAT, step);
+	return path_join(folder, name);
+}
+
+/* Best effort: a file that stays costs space, nothing else. The state goes first, as it makes the pair count. */
+static void remove_pair(const char *stem) {
+	static const char *const suffixes[] = {STATE_SUFFIX, WEIGHTS_SUFFIX};
+	for (size_t i = 0; i < COUNT_OF(suffixes); i++) {
+		char *path = with_suffix(stem, suffixes[i]);
+		if (path) unlink(path);
+		free(path);
+	}
+}
+
+struct error *checkpoint_latest(
+    const char *folder, struct train_state *state, const struct checkpoint_owner *owner, bool *found,
+    struct error **damage) {
+	long long steps[MOST_CHECKPOINTS];
+	const int count = list_steps(folder, steps);
+	*found = false;
+	*damage = NULL;
+	for (int i = 0; i < count && !*found; i++) {
+		char *stem = step_stem(folder, steps[i]);
+		if (!stem) return error_memory(64);
+		struct error *error = checkpoint_read(stem, state, owner, false);
+		free(stem);
+		if (!error) {
+			*found = true;
+		} else if (error->kind != ERROR_DATA) {
+			return error;
+		} else {
+			error_free(*damage);
+			*damage = error;
+		}
+	}
+	return NULL;
+}
+
+struct error *checkpoint_save(const char *folder, struct train_state *state, const struct checkpoint_owner *owner) {
+	char *stem = step_stem(folder, state->step);
+	if (!stem) return error_memory(64);
+	struct error *error = checkpoint_write(stem, state, owner);
+	free(stem);
+	if (error) return error;
+	long long steps[MOST_CHECKPOINTS];
+	const int count = list_steps(folder, steps);
+	for (int i = KEPT; i < count; i++) {
+		stem = step_stem(folder, steps[i]);
+		if (stem) remove_pair(stem);
+		free(stem);
+	}
+	return NULL;
+}
+
+void checkpoint_remove_all(const char *folder) {
+	long long steps[MOST_CHECKPOINTS];
+	for (int count; (count = list_steps(folder, steps)) > 0;) {
+		for (int i = 0; i < count; i++) {
+			char *stem = step_stem(folder, steps[i]);
+			if (!stem) return;
+			remove_pair(stem);
+			free(stem);
+		}
+		/* A folder that will not let go must not hold the run up. */
+		if (list_steps(folder, steps) >= count) return;
+	}
+}

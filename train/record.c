@@ -1,0 +1,135 @@
+/* run.json: the config, the result, the machine. One table serves writing and reading the result. */
+#include "train/state.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+	const char *key;
+	size_t offset;
+	bool whole; /* int64_t, otherwise double */
+} fields[] = {
+#define WHOLE(field)                                                                                                   \
+	{ #field, offsetof(struct train_result, field), true }
+#define NUMBER(field)                                                                                                  \
+	{ #field, offsetof(struct train_result, field), false }
+    WHOLE(steps),           WHOLE(tokens),       NUMBER(loss),          NUMBER(loss_error),
+    NUMBER(bits_per_byte),  NUMBER(train_loss),  NUMBER(clipped),       NUMBER(flops),
+    NUMBER(trained_tokens), NUMBER(seconds),     NUMBER(step_seconds),  NUMBER(tokens_per_second),
+    NUMBER(gflops),         NUMBER(peak_gflops), NUMBER(peak_fraction), NUMBER(memory_bytes),
+#undef WHOLE
+#undef NUMBER
+};
+
+static const char *const status_names[] = {
+    [RECORD_RUNNING] = "running", [RECORD_DONE] = "done", [RECORD_DIVERGED] = "diverged"};
+
+static bool add_shape(cJSON *root, const struct checkpoint_owner *owner) {
+	const struct shape shape = train_shape(owner->config, owner->corpus);
+	const struct counts counts = shape_counts(&shape);
+	cJSON *object = cJSON_AddObjectToObject(root, "shape");
+	if (!object || !json_add_number(object, "vocab", shape.vocab) || !json_add_number(object, "N", counts.hidden) ||
+	    !json_add_number(object, "N_matmul", counts.matmul) || !json_add_number(object, "N_all", counts.all))
+		return false;
+	cJSON *groups = cJSON_AddObjectToObject(object, "parameters");
+	for (int g = 0; g < GROUP_COUNT && groups; g++)
+		if (!json_add_number(groups, group_names[g], counts.parameters[g])) return false;
+	return groups && json_add_number(object, "forward_flops", counts.forward_flops) &&
+	       json_add_number(object, "train_flops", counts.train_flops) &&
+	       json_add_number(object, "attention_flops", counts.attention_flops);
+}
+
+static bool add_result(cJSON *root, const struct train_result *result) {
+	cJSON *object = cJSON_AddObjectToObject(root, "result");
+	if (!object) return false;
+	for (size_t i = 0; i < COUNT_OF(fields); i++) {
+		const char *field = (const char *)result + fields[i].offset;
+		const double value =
+		    fields[i].whole ? (double)*(const int64_t *)(const void *)field : *(const double *)(const void *)field;
+		if (!json_add_number(object, fields[i].key, value)) return false;
+	}
+	char hex[HASH_HEX_SIZE];
+	return cJSON_AddStringToObject(object, "weights_hash", hash_hex(result->weights_hash, hex)) != NULL;
+}
+
+struct error *record_write(
+    const char *folder, const struct checkpoint_owner *owner, bool trunk, enum record_status status,
+    const struct train_result *result) {
+	cJSON *root = cJSON_CreateObject();
+	char *path = path_join(folder, "run.json"), hex[HASH_HEX_SIZE];
+	struct error *error = NULL;
+	struct machine machine;
+	machine_describe(&machine);
+	cJSON *config, *corpus, *system;
+	if (!root || !path || !cJSON_AddNumberToObject(root, "format", 1) ||
+	    !cJSON_AddStringToObject(root, "id", owner->id) ||
+	    !cJSON_AddStringToObject(root, "kind", trunk ? "trunk" : "run") ||
+	    !cJSON_AddStringToObject(root, "status", status_names[status]) ||
+	    !(config = cJSON_AddObjectToObject(root, "config")) || !(corpus = cJSON_AddObjectToObject(root, "corpus")) ||
+	    !cJSON_AddStringToObject(corpus, "path", owner->corpus_path) ||
+	    !cJSON_AddStringToObject(corpus, "hash", hash_hex(owner->corpus->hash, hex)) ||
+	    !cJSON_AddStringToObject(corpus, "description", owner->corpus->description) || !add_shape(root, owner) ||
+	    (result && !add_result(root, result)) || !(system = cJSON_AddObjectToObject(root, "machine"))) {
+		error = error_memory(4096);
+		goto done;
+	}
+	error = options_to_json(train_config_rows, train_config_row_count, owner->config, config);
+	if (!error) error = machine_to_json(&machine, system);
+	if (!error) error = json_write(path, root);
+done:
+	cJSON_Delete(root);
+	free(path);
+	return error;
+}
+
+static struct error *read_result(const cJSON *root, const char *path, struct train_result *result) {
+	const cJSON *object = cJSON_GetObjectItemCaseSensitive(root, "result");
+	if (!cJSON_IsObject(object)) return error_new(ERROR_DATA, "%s: has no \"result\"", path);
+	for (size_t i = 0; i < COUNT_OF(fields); i++) {
+		double value;
+		TRY(json_get_number(object, fields[i].key, path, &value));
+		char *field = (char *)result + fields[i].offset;
+		if (fields[i].whole)
+			*(int64_t *)(void *)field = (int64_t)value;
+		else
+			*(double *)(void *)field = value;
+	}
+	const char *hex;
+	TRY(json_get_text(object, "weights_hash", path, &hex));
+	if (!hash_from_hex(hex, &result->weights_hash))
+		return error_new(ERROR_DATA, "%s: weights_hash is '%s', expected 16 hexadecimal digits", path, hex);
+	return NULL;
+}
+
+struct error *record_read(const char *folder, enum record_status *status, struct train_result *result) {
+	*status = RECORD_NONE;
+	*result = (struct train_result){0};
+	char *path = path_join(folder, "run.json");
+	if (!path) return error_memory(strlen(folder));
+	struct error *error = NULL;
+	cJSON *root = NULL;
+	if (!file_exists(path)) goto done;
+	error = json_read(path, &root);
+	const char *name = NULL;
+	if (!error) error = json_get_text(root, "status", path, &name);
+	if (error) goto done;
+	for (int s = RECORD_RUNNING; s <= RECORD_DIVERGED; s++)
+		if (strcmp(name, status_names[s]) == 0) *status = (enum record_status)s;
+	if (*status == RECORD_NONE)
+		error = error_new(ERROR_DATA, "%s: status is '%s', expected running, done or diverged", path, name);
+	else if (*status != RECORD_RUNNING)
+		error = read_result(root, path, result);
+	result->diverged = *status == RECORD_DIVERGED;
+done:
+	cJSON_Delete(root);
+	free(path);
+	return error;
+}
+
+struct error *train_result_read(const char *folder, struct train_result *result) {
+	enum record_status status;
+	TRY(record_read(folder, &status, result));
+	if (status == RECORD_DONE || status == RECORD_DIVERGED) return NULL;
+	return error_new(ERROR_DATA, "%s: the run is not finished", folder);
+}

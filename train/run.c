@@ -1,0 +1,369 @@
+/* The loop: batches, steps, the learning curve, checkpoints, and the record at the end. */
+#include "train/state.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A batch is computed in pieces of about this many positions: enough for the matrix products, little enough for memory.
+ * The pieces set the order of sums, so they depend on the config alone. */
+enum { MICRO_BATCH_TOKENS = 1024 };
+
+/* One run while it is under way. */
+struct run {
+	const struct train_config *config;
+	const struct train_job *job;
+	struct corpus *corpus;
+	struct checkpoint_owner owner;
+	struct train_steps steps;
+	int64_t last_step; /* where this run ends: the horizon, or a trunk's last branch */
+	struct train_state state;
+	uint16_t *tokens; // (batch, T+1)
+	char id[HASH_HEX_SIZE], recipe[HASH_HEX_SIZE];
+	double started, spent_before; /* clock at the start, seconds of earlier processes */
+	double checkpointed;          /* clock at the last checkpoint */
+	double smooth_loss;
+};
+
+/* ---------------------------------------------------------------------------------------- when to log and evaluate --- */
+
+/* Whether x(step) has passed a whole number since the step before. */
+static bool passes(
+    double (*x)(const struct train_steps *, int64_t, double), const struct train_steps *steps, int64_t step,
+    double density) {
+	return floor(x(steps, step, density)) != floor(x(steps, step - 1, density));
+}
+
+static double doublings(const struct train_steps *steps, int64_t step, double density) {
+	(void)steps;
+	return step < 1 ? -1 : density * log2((double)step) + 1e-9;
+}
+
+static double cooldown_parts(const struct train_steps *steps, int64_t step, double density) {
+	const double done = (double)(step - steps->cooldown_start), length = (double)(steps->total - steps->cooldown_start);
+	return done < 0 ? -1 : density * done / length + 1e-9;
+}
+
+/* Evenly on a log axis while the rate is constant, evenly in the cooldown; `step` steps are done. */
+static bool is_due(const struct train_steps *steps, int64_t step, double per_doubling, double per_cooldown) {
+	if (step > steps->cooldown_start) return passes(cooldown_parts, steps, step, per_cooldown);
+	return passes(doublings, steps, step, per_doubling);
+}
+
+static bool log_due(const struct run *run) {
+	return run->state.step == run->last_step || is_due(&run->steps, run->state.step, 16, 32);
+}
+
+static bool curve_due(const struct run *run) {
+	return run->state.step >= 16 && is_due(&run->steps, run->state.step, 2, 4);
+}
+
+/* ------------------------------------------------------------------------------------------------------ start and end --- */
+
+static void say(const struct train_job *job, const char *message) {
+	if (job->on_message) job->on_message(job->context, message);
+}
+
+static char *state_path_stem(const char *path) {
+	static const char suffix[] = ".state.safetensors";
+	const size_t length = strlen(path), tail = strlen(suffix);
+	const bool has = length > tail && strcmp(path + length - tail, suffix) == 0;
+	return strndup(path, has ? length - tail : length);
+}
+
+static struct error *branch_stem(const char *folder, int64_t step, char **stem) {
+	char name[40];
+	snprintf(name, sizeof name, "branch-%012lld", (long long)step);
+	*stem = path_join(folder, name);
+	return *stem ? NULL : error_memory(strlen(folder));
+}
+
+char *train_branch_path(const char *folder, int64_t step) {
+	char name[64];
+	snprintf(name, sizeof name, "branch-%012lld.state.safetensors", (long long)step);
+	return path_join(folder, name);
+}
+
+/* From the run's own latest checkpoint, else from the trunk's branch, else from the beginning. */
+static struct error *begin(struct run *run) {
+	bool found;
+	struct error *damage = NULL;
+	TRY(checkpoint_latest(run->job->folder, &run->state, &run->owner, &found, &damage));
+	if (damage) {
+		char message[1200];
+		snprintf(
+		    message, sizeof message, "%s; going on from %s", damage->message,
+		    found ? "the checkpoint before it" : "the start of the run");
+		say(run->job, message);
+		error_free(damage);
+	}
+	if (found) return NULL;
+	/* A damaged checkpoint may have been half read. */
+	text_clear(&run->state.log);
+	run->state.step = run->state.loss_count = run->state.tail_count = run->state.clipped = 0;
+	run->state.loss_sum = run->state.tail_sum = run->state.seconds = run->state.step_seconds = 0;
+	run->state.trained_tokens = 0;
+	run->state.held_out = NAN;
+	if (!run->job->start) {
+		memset(run->state.optimizer.first, 0, model_tensors(run->state.model)->total * sizeof(float));
+		memset(run->state.optimizer.second, 0, model_tensors(run->state.model)->total * sizeof(float));
+		model_initialise(run->state.model, (uint64_t)run->config->seed);
+		return NULL;
+	}
+	char *stem = state_path_stem(run->job->start);
+	if (!stem) return error_memory(strlen(run->job->start));
+	struct error *error = checkpoint_read(stem, &run->state, &run->owner, true);
+	free(stem);
+	if (!error && (run->state.step > run->steps.cooldown_start || run->state.step >= run->last_step))
+		error = error_new(
+		    ERROR_DATA, "%s: is at step %lld, too late for this run, whose cooldown starts at step %lld",
+		    run->job->start, (long long)run->state.step, (long long)run->steps.cooldown_start);
+	return error;
+}
+
+static double seconds_spent(const struct run *run) {
+	return run->spent_before + clock_seconds() - run->started;
+}
+
+static struct error *finish(struct run *run, struct train_result *result) {
+	const struct corpus_info *info = corpus_info(run->corpus);
+	const struct shape shape = train_shape(run->config, info);
+	const double flops_per_token = shape_counts(&shape).train_flops;
+	const struct train_state *state = &run->state;
+	struct error *error = NULL;
+
+	result->steps = state->step;
+	result->tokens = state->step * run->steps.tokens_per_step;
+	result->flops = (double)result->tokens * flops_per_token;
+	result->train_loss = state->tail_count ? state->tail_sum / (double)state->tail_count : NAN;
+	result->trained_tokens = state->trained_tokens;
+	result->clipped = state->trained_tokens > 0
+	                      ? (double)state->clipped * (double)run->steps.tokens_per_step / state->trained_tokens
+	                      : NAN;
+	result->bits_per_byte = NAN;
+	const double tokens = (double)info->tokens[SPLIT_HELD_OUT], bytes = (double)info->bytes[SPLIT_HELD_OUT];
+	if (bytes > 0) result->bits_per_byte = result->loss / log(2) * tokens / bytes;
+
+	uint64_t file_hash;
+	char *path = path_join(run->job->folder, "model.safetensors");
+	if (!path) return error_memory(64);
+	if (!result->diverged)
+		error = weights_write(path, state->model, &run->owner, state->step, &result->weights_hash, &file_hash);
+	free(path);
+	if (error) return error;
+
+	result->seconds = seconds_spent(run);
+	result->step_seconds = state->step_seconds;
+	result->tokens_per_second = state->step_seconds > 0 ? state->trained_tokens / state->step_seconds : NAN;
+	result->gflops = result->tokens_per_second * flops_per_token / 1e9;
+	result->peak_gflops = run->job->peak_gflops > 0 ? run->job->peak_gflops : machine_peak_gflops(0.1);
+	result->peak_fraction = result->gflops / result->peak_gflops;
+	result->memory_bytes = peak_memory_bytes();
+	TRY(record_write(
+	    run->job->folder, &run->owner, run->job->trunk, result->diverged ? RECORD_DIVERGED : RECORD_DONE, result));
+	if (!result->diverged) checkpoint_remove_all(run->job->folder);
+	return NULL;
+}
+
+/* ------------------------------------------------------------------------------------------------------------- the loop --- */
+
+static struct error *write_log(const struct run *run) {
+	TRY(text_error(&run->state.log));
+	char *path = path_join(run->job->folder, "log.jsonl");
+	if (!path) return error_memory(64);
+	struct error *error = file_write(path, run->state.log.data, run->state.log.length);
+	free(path);
+	return error;
+}
+
+/* A line of the learning curve; `held_out` is NAN when there was no evaluation. */
+static void add_log_line(struct run *run, double gradient_norm, double held_out, double held_out_error) {
+	struct train_state *state = &run->state;
+	text_add(
+	    &state->log, "{\"step\": %lld, \"tokens\": %lld, \"rate\": %.9g, \"loss\": %.9g, \"gradient_norm\": %.9g",
+	    (long long)state->step, (long long)(state->step * run->steps.tokens_per_step),
+	    train_schedule(&run->steps, state->step - 1) * run->config->rate, state->loss_sum / (double)state->loss_count,
+	    gradient_norm);
+	if (isnan(held_out))
+		text_add_string(&state->log, ", \"held_out\": null, \"held_out_error\": null}\n");
+	else
+		text_add(&state->log, ", \"held_out\": %.9g, \"held_out_error\": %.6g}\n", held_out, held_out_error);
+	state->loss_sum = 0;
+	state->loss_count = 0;
+}
+
+static void report_progress(struct run *run) {
+	if (!run->job->on_progress) return;
+	const struct train_progress progress = {
+	    .step = run->state.step,
+	    .steps = run->last_step,
+	    .loss = run->smooth_loss,
+	    .held_out = run->state.held_out,
+	    .tokens_per_second = run->state.step_seconds > 0 ? run->state.trained_tokens / run->state.step_seconds : 0,
+	};
+	run->job->on_progress(run->job->context, &progress);
+}
+
+static struct error *leave_branch(struct run *run) {
+	for (int i = 0; i < run->job->branch_count; i++) {
+		if (run->job->branches[i] != run->state.step) continue;
+		char *stem;
+		TRY(branch_stem(run->job->folder, run->state.step, &stem));
+		struct error *error = checkpoint_write(stem, &run->state, &run->owner);
+		free(stem);
+		return error;
+	}
+	return NULL;
+}
+
+static struct error *diverged(struct run *run, struct train_result *result, double loss, double norm) {
+	result->loss = result->loss_error = NAN;
+	result->diverged = true;
+	TRY(write_log(run));
+	TRY(finish(run, result));
+	return error_new(
+	    ERROR_DIVERGED,
+	    "%s: the run diverged at step %lld (train loss %g, gradient norm %g); its record says so and the last good "
+	    "checkpoint stays. Try a lower --rate or a longer --warmup-tokens",
+	    run->job->folder, (long long)run->state.step + 1, loss, norm);
+}
+
+static struct error *one_step(struct run *run, struct train_result *result, double *norm) {
+	struct train_state *state = &run->state;
+	const double start = clock_seconds();
+	TRY(train_batch(run->config, run->corpus, state->step, run->tokens));
+	const double loss = model_gradient(state->model, run->tokens, (int)run->config->batch);
+	optimizer_step(&state->optimizer, state->model, run->config, &run->steps, state->step, norm);
+	const double limit = log((double)corpus_info(run->corpus)->vocab) + 1;
+	if (!(loss <= limit) || !isfinite(*norm)) return diverged(run, result, loss, *norm);
+
+	state->step++;
+	state->loss_sum += loss;
+	state->loss_count++;
+	if (run->config->clip > 0 && *norm > run->config->clip) state->clipped++;
+	if (state->step > run->steps.total - (run->steps.total + 19) / 20) {
+		state->tail_sum += loss;
+		state->tail_count++;
+	}
+	state->step_seconds += clock_seconds() - start;
+	state->trained_tokens += (double)run->steps.tokens_per_step;
+	run->smooth_loss = run->smooth_loss == 0 ? loss : 0.98 * run->smooth_loss + 0.02 * loss;
+	return NULL;
+}
+
+static struct error *save(struct run *run) {
+	run->state.seconds = seconds_spent(run);
+	TRY(checkpoint_save(run->job->folder, &run->state, &run->owner));
+	TRY(write_log(run));
+	run->checkpointed = clock_seconds();
+	return NULL;
+}
+
+static struct error *loop(struct run *run, struct train_result *result) {
+	struct train_state *state = &run->state;
+	double reported = 0;
+	run->checkpointed = clock_seconds();
+	while (state->step < run->last_step) {
+		double norm;
+		TRY(one_step(run, result, &norm));
+
+		if (log_due(run)) {
+			double held_out = NAN, held_out_error = NAN;
+			const bool final = state->step == run->last_step && !run->job->trunk;
+			if (final || curve_due(run)) {
+				TRY(evaluate(
+				    state->model, run->corpus, final ? run->config->eval_tokens : run->config->curve_tokens, &held_out,
+				    &held_out_error));
+				state->held_out = held_out;
+			}
+			add_log_line(run, norm, held_out, held_out_error);
+			if (final) {
+				result->loss = held_out;
+				result->loss_error = held_out_error;
+			}
+		}
+		TRY(leave_branch(run));
+		const double now = clock_seconds();
+		if (now - reported >= 0.5) {
+			report_progress(run);
+			reported = now;
+		}
+		if (state->step == run->last_step) break;
+		if (interrupt_pending()) {
+			TRY(save(run));
+			return error_new(
+			    ERROR_INTERRUPTED, "interrupted at step %lld of %lld; the same command goes on from there",
+			    (long long)state->step, (long long)run->last_step);
+		}
+		if (now - run->checkpointed >= run->job->checkpoint_seconds) TRY(save(run));
+	}
+	report_progress(run);
+	return write_log(run);
+}
+
+static struct error *open_run(struct run *run) {
+	const struct corpus_info *info = corpus_info(run->corpus);
+	const struct shape shape = train_shape(run->config, info);
+	int sequences = MICRO_BATCH_TOKENS / shape.context;
+	if (sequences < 1) sequences = 1;
+	if (sequences > run->config->batch) sequences = (int)run->config->batch;
+	TRY(model_open(&shape, sequences, true, run->job->kernels, &run->state.model));
+	TRY(optimizer_open(model_tensors(run->state.model), &run->state.optimizer));
+	const size_t tokens = (size_t)run->config->batch * (size_t)(run->config->context + 1);
+	run->tokens = array_new(tokens, sizeof *run->tokens);
+	return run->tokens ? NULL : error_memory(tokens * sizeof *run->tokens);
+}
+
+static void close_run(struct run *run) {
+	model_close(run->state.model);
+	optimizer_close(&run->state.optimizer);
+	text_free(&run->state.log);
+	free(run->tokens);
+}
+
+static struct error *check_job(const struct train_job *job, const struct train_steps *steps) {
+	int64_t before = 0;
+	for (int i = 0; i < job->branch_count; i++) {
+		if (job->branches[i] <= before || job->branches[i] > steps->cooldown_start)
+			return error_new(
+			    ERROR_USAGE, "branch steps must rise and end by step %lld, where the cooldown starts; found %lld",
+			    (long long)steps->cooldown_start, (long long)job->branches[i]);
+		before = job->branches[i];
+	}
+	if (job->trunk && job->branch_count == 0) return error_new(ERROR_USAGE, "a trunk needs at least one branch step");
+	return NULL;
+}
+
+struct error *train_run(
+    const struct train_config *config, struct corpus *corpus, const struct train_job *job,
+    struct train_result *result) {
+	const struct corpus_info *info = corpus_info(corpus);
+	struct run run = {
+	    .config = config, .job = job, .corpus = corpus, .steps = train_steps(config), .started = clock_seconds()};
+	TRY(train_config_check(config, info));
+	TRY(check_job(job, &run.steps));
+	TRY(train_id(config, info, job->trunk, run.id));
+	TRY(train_recipe(config, info, run.recipe));
+	TRY(folder_make(job->folder));
+	enum record_status status;
+	TRY(record_read(job->folder, &status, result));
+	if (status == RECORD_DONE) return NULL;
+	if (status == RECORD_DIVERGED)
+		return error_new(
+		    ERROR_DIVERGED, "%s: this run diverged at step %lld before; remove the folder to try it again", job->folder,
+		    (long long)result->steps + 1);
+
+	run.owner = (struct checkpoint_owner){
+	    .config = config, .corpus = info, .corpus_path = job->corpus_path, .id = run.id, .recipe = run.recipe};
+	run.last_step = job->trunk ? job->branches[job->branch_count - 1] : run.steps.total;
+	result->loss = result->loss_error = NAN;
+	struct error *error = open_run(&run);
+	if (!error) error = begin(&run);
+	run.spent_before = run.state.seconds;
+	if (!error && status == RECORD_NONE)
+		error = record_write(job->folder, &run.owner, job->trunk, RECORD_RUNNING, NULL);
+	if (!error) error = loop(&run, result);
+	if (!error) error = finish(&run, result);
+	close_run(&run);
+	return error;
+}

@@ -1,0 +1,135 @@
+/* state.h - what the files of train/ share: the state of a run between two steps, and how it gets to disk and back. */
+#ifndef RUNG_TRAIN_STATE_H
+#define RUNG_TRAIN_STATE_H
+
+#include "train/train.h"
+
+/* ------------------------------------------------------------------------------------------------ config.c, order.c --- */
+
+/* Sequences of T + 1 tokens that a split holds, one after the other with one token shared. */
+uint64_t train_windows(const struct corpus_info *corpus, enum split split, int64_t context);
+
+/* The rate of `step` as a part of its peak. */
+double train_schedule(const struct train_steps *steps, int64_t step);
+
+/* A hash of what the state before the cooldown depends on: equal for all horizons of a rung and their trunk. */
+MUST_CHECK struct error *train_recipe(
+    const struct train_config *config, const struct corpus_info *corpus, char recipe[HASH_HEX_SIZE]);
+
+/* The sequences (batch, T+1) of `step`. The order is a function of the seed and the number of the sequence, the same on
+ * every rung; each epoch is shuffled anew. */
+MUST_CHECK struct error *train_batch(
+    const struct train_config *config, struct corpus *corpus, int64_t step, uint16_t *tokens);
+
+/* -------------------------------------------------------------------------------------------------- optimizer.c --- */
+
+/* AdamW (Kingma and Ba 2015; Loshchilov and Hutter 2019), with the decay independent of the rate. */
+struct optimizer {
+	struct arena arena;
+	float *first, *second; // (table.total): moments
+};
+MUST_CHECK struct error *optimizer_open(const struct tensor_table *table, struct optimizer *optimizer);
+void optimizer_close(struct optimizer *optimizer);
+
+/* One update of the model from its gradients at `step`, counted from 0. *norm gets the gradient's norm before clipping.
+ * Nothing is changed when the norm is not finite. */
+void optimizer_step(
+    struct optimizer *optimizer, struct model *model, const struct train_config *config,
+    const struct train_steps *steps, int64_t step, double *norm);
+
+/* ------------------------------------------------------------------------------------------------------- state --- */
+
+/* Everything that the next step depends on, besides config and corpus, and what the record will say. */
+struct train_state {
+	struct model *model;
+	struct optimizer optimizer;
+	int64_t step;    /* done so far */
+	double loss_sum; /* of the steps since the last line of the log */
+	int64_t loss_count;
+	double tail_sum; /* of the last 5 % of the steps */
+	int64_t tail_count, clipped;
+	double held_out;              /* latest of the learning curve */
+	double seconds, step_seconds; /* spent by all processes of this run */
+	double trained_tokens;
+	struct text log; /* the whole of log.jsonl; it travels in the checkpoint, so both always agree */
+};
+
+/* ------------------------------------------------------------------------------------------------ safetensors.c --- */
+
+/* One tensor of a file: fp32, row-major. */
+struct tensor_view {
+	char name[48];
+	int rows, cols;
+	const float *data;
+};
+
+/* Writes `views` with `metadata` (an object of strings; gains "xxh64", the hash of the whole file with that field as
+ * zeros). *hash gets that hash. Atomic. */
+MUST_CHECK struct error *safetensors_write(
+    const char *path, const struct tensor_view *views, size_t count, cJSON *metadata, uint64_t *hash);
+
+struct safetensors {
+	struct text file;
+	cJSON *header;
+	const cJSON *metadata; /* inside header */
+	const float *data;     /* inside file, 8-byte aligned */
+	size_t data_count;     /* floats */
+	uint64_t hash;
+};
+/* Reads and checks a file written by safetensors_write: any damage is ERROR_DATA. */
+MUST_CHECK struct error *safetensors_read(const char *path, struct safetensors *out);
+void safetensors_free(struct safetensors *file);
+/* Copies tensor `name` of exactly rows x cols to `to`. */
+MUST_CHECK struct error *safetensors_copy(
+    const struct safetensors *file, const char *path, const char *name, int rows, int cols, float *to);
+/* A string of the metadata; ERROR_DATA when absent. */
+MUST_CHECK struct error *safetensors_text(
+    const struct safetensors *file, const char *path, const char *key, const char **value);
+MUST_CHECK struct error *safetensors_number(
+    const struct safetensors *file, const char *path, const char *key, double *value);
+
+/* ------------------------------------------------------------------------------------------------- checkpoint.c --- */
+
+/* What identifies a checkpoint's run. */
+struct checkpoint_owner {
+	const struct train_config *config;
+	const struct corpus_info *corpus;
+	const char *corpus_path;
+	const char *id;     /* of the run */
+	const char *recipe; /* of its trunk */
+};
+
+/* Weights alone, for people and for `rung eval`. *hash gets the hash of the numbers. */
+MUST_CHECK struct error *weights_write(
+    const char *path, struct model *model, const struct checkpoint_owner *owner, int64_t step, uint64_t *hash,
+    uint64_t *file_hash);
+
+/* <stem>.safetensors with the weights and <stem>.state.safetensors with the rest, written in that order. */
+MUST_CHECK struct error *checkpoint_write(
+    const char *stem, struct train_state *state, const struct checkpoint_owner *owner);
+
+/* Fills `state` from the pair. `branch`: from a trunk's branch point: the recipe must be the same, the log and the
+ * counters start anew; otherwise the id must be the same. */
+MUST_CHECK struct error *checkpoint_read(
+    const char *stem, struct train_state *state, const struct checkpoint_owner *owner, bool branch);
+
+/* A running run keeps its two latest checkpoints. Tries the newest first; *found is false when there is none at all. When
+ * a damaged one was passed over, *damage is its error (the caller's), otherwise NULL. */
+MUST_CHECK struct error *checkpoint_latest(
+    const char *folder, struct train_state *state, const struct checkpoint_owner *owner, bool *found,
+    struct error **damage);
+MUST_CHECK struct error *checkpoint_save(
+    const char *folder, struct train_state *state, const struct checkpoint_owner *owner);
+void checkpoint_remove_all(const char *folder);
+
+/* ------------------------------------------------------------------------------------------------------ record.c --- */
+
+enum record_status { RECORD_NONE, RECORD_RUNNING, RECORD_DONE, RECORD_DIVERGED };
+
+MUST_CHECK struct error *record_write(
+    const char *folder, const struct checkpoint_owner *owner, bool trunk, enum record_status status,
+    const struct train_result *result);
+/* RECORD_NONE when there is no run.json. */
+MUST_CHECK struct error *record_read(const char *folder, enum record_status *status, struct train_result *result);
+
+#endif
