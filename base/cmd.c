@@ -5,6 +5,7 @@
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 int error_report(struct error *error) {
 	if (!error) return 0;
@@ -42,6 +43,7 @@ struct findings {
 	double blas_error;    /* largest, in units of what rounding may do */
 	int worst[3];         /* rows, columns and depth of the product with that error */
 	bool blas_agrees, denormals_flushed;
+	bool narrow_kernels; /* OpenBLAS took a new AVX-512 processor for an old one */
 };
 
 /* Shapes around the edges of the blocks that fast kernels work in, where they have gone wrong before. */
@@ -128,6 +130,7 @@ static struct error *print_json(const struct findings *findings) {
 	    !json_add_number(object, "product_gflops", findings->product) ||
 	    !json_add_number(object, "blas_error", findings->blas_error) ||
 	    !cJSON_AddBoolToObject(object, "blas_agrees", findings->blas_agrees) ||
+	    !cJSON_AddBoolToObject(object, "narrow_kernels", findings->narrow_kernels) ||
 	    !cJSON_AddBoolToObject(object, "denormals_flushed", findings->denormals_flushed)) {
 		error = error_memory(0);
 		goto done;
@@ -161,6 +164,9 @@ static void print_findings(const struct findings *findings) {
 		printf(
 		    "check      BLAS IS WRONG: %d x %d x %d deviates %.3g times what rounding may do\n", findings->worst[0],
 		    findings->worst[1], findings->worst[2], findings->blas_error);
+	if (findings->narrow_kernels)
+		printf("           OpenBLAS does not know this processor and uses kernels of half its vector width: set the\n"
+		       "           environment variable OPENBLAS_CORETYPE=SkylakeX, and see whether the product gets faster\n");
 	printf(
 	    "denormals  %s\n",
 	    findings->denormals_flushed ? "flushed to zero" : "kept: training may slow down late in a run");
@@ -170,6 +176,9 @@ static struct error *doctor(const struct doctor_options *options) {
 	struct findings findings = {0};
 	machine_describe(&findings.machine);
 	findings.denormals_flushed = denormals_flushed();
+	const char *kernels = openblas_get_corename();
+	findings.narrow_kernels = strcmp(findings.machine.vector_unit, "avx512f") == 0 &&
+	                          (strcmp(kernels, "Haswell") == 0 || strcmp(kernels, "Zen") == 0);
 	TRY(check_blas(&findings));
 	findings.peak = machine_peak_gflops(options->seconds);
 	TRY(time_product(options->seconds, &findings.product));
