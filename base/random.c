@@ -49,7 +49,7 @@ double rng_normal(struct rng *rng) {
 	do {
 		u = 2 * rng_uniform(rng) - 1;
 		v = 2 * rng_uniform(rng) - 1;
-		r = u * u + v * v;
+		r = fma(u, u, v * v); /* written out, or the compiler picks which product is rounded: other bits elsewhere */
 	} while (r >= 1 || r == 0);
 	return u * sqrt(-2 * log(r) / r);
 }
