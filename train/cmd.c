@@ -165,6 +165,7 @@ static struct error *train(struct train_options *options) {
 	if (!error && !job.folder) error = error_new(ERROR_USAGE, "--out is missing: a folder for the run");
 	if (error) goto done;
 	job.corpus_path = options->corpus;
+	job.progress_seconds = 0.5;
 	job.on_progress = show_progress;
 	job.on_message = show_message;
 	job.context = &display;

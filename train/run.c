@@ -284,7 +284,7 @@ static struct error *loop(struct run *run, struct train_result *result) {
 		}
 		TRY(leave_branch(run));
 		const double now = clock_seconds();
-		if (now - reported >= 0.5) {
+		if (now - reported >= run->job->progress_seconds) {
 			report_progress(run);
 			reported = now;
 		}

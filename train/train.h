@@ -82,7 +82,8 @@ struct train_job {
 	bool trunk; /* stop at the last branch: no cooldown, no final loss */
 	double checkpoint_seconds;
 	enum kernels kernels;
-	double peak_gflops; /* of this machine, measured by the caller; 0: measure */
+	double progress_seconds; /* time between calls of on_progress; 0: every step */
+	double peak_gflops;      /* of this machine, measured by the caller; 0: measure */
 	void (*on_progress)(void *context, const struct train_progress *progress); /* may be NULL */
 	void (*on_message)(void *context, const char *message);                    /* may be NULL */
 	void *context;
