@@ -84,7 +84,8 @@ static void without_memory_there_still_is_an_error(void **state) {
 		struct rlimit limit = {.rlim_cur = 1 << 20, .rlim_max = 1 << 20}; /* below what is in use: no more at all */
 		if (setrlimit(RLIMIT_AS, &limit)) _exit(10);
 		for (size_t size = (size_t)1 << 20; size >= 16; size /= 2)
-			while (malloc(size)) continue;
+			for (void *volatile taken = malloc(size); taken;)
+				taken = malloc(size); /* volatile: or clang leaves it out */
 		struct error *error = error_new(ERROR_DATA, "anything");
 		if (!error || !strstr(error->message, "out of memory")) _exit(11);
 		if (error_within(error, "context") != error) _exit(12);
