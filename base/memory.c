@@ -35,8 +35,9 @@ void arena_close(struct arena *arena) {
 }
 
 void *array_new(size_t count, size_t size) {
-	/* calloc(0) may return NULL, which callers would take for a failure. */
-	return calloc(count ? count : 1, size ? size : 1);
+	size_t bytes;
+	if (__builtin_mul_overflow(count, size, &bytes)) return NULL;
+	return calloc(bytes ? bytes : 1, 1); /* calloc(0) may return NULL, which callers would take for a failure */
 }
 
 struct error *array_reserve(void **items, size_t *capacity, size_t needed, size_t size) {
