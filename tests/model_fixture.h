@@ -1,25 +1,15 @@
-/* model_fixture.h - what the tests of the model share: failing on errors, weights that hide nothing, tokens. */
+/* model_fixture.h - what the tests of the model share: weights that hide nothing, and tokens. */
 #ifndef RUNG_TESTS_MODEL_FIXTURE_H
 #define RUNG_TESTS_MODEL_FIXTURE_H
 
 #include "model/model.h"
+#include "tests/support.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-/* Fails the test with the error's message. */
-static inline void must(struct error *error) {
-	if (error) fail_msg("%s", error->message);
-}
 
 static inline struct model *open_model(struct shape shape, int sequences, bool training, enum kernels kernels) {
 	struct model *model;
-	must(model_open(&shape, sequences, training, kernels, &model));
+	expect_success(model_open(&shape, sequences, training, kernels, &model));
 	return model;
 }
 

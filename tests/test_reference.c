@@ -39,12 +39,12 @@ static double metadata(const struct vectors *vectors, const char *key) {
 
 static struct vectors read_vectors(const char *path) {
 	struct vectors vectors = {0};
-	must(file_read(path, 1 << 20, &vectors.file));
+	expect_success(file_read(path, 1 << 20, &vectors.file));
 	uint64_t length;
 	assert_true(vectors.file.length > sizeof length);
 	memcpy(&length, vectors.file.data, sizeof length);
 	assert_true(length < vectors.file.length - sizeof length);
-	must(json_parse(path, vectors.file.data + sizeof length, length, &vectors.header));
+	expect_success(json_parse(path, vectors.file.data + sizeof length, length, &vectors.header));
 	vectors.body = vectors.file.data + sizeof length + length;
 	vectors.shape = (struct shape){
 	    .vocab = (int)metadata(&vectors, "vocab"),
