@@ -116,8 +116,13 @@ static struct error *time_product(double seconds, double *gflops) {
 
 static bool denormals_flushed(void) {
 	volatile float smallest = FLT_MIN;
-	volatile float half = smallest / 2;
-	return half == 0;
+	float half = smallest / 2;
+	volatile uint32_t denormal_bits = 1;
+	uint32_t bits = denormal_bits;
+	float denormal;
+	memcpy(&denormal, &bits, sizeof denormal);
+	memcpy(&bits, &half, sizeof bits); /* == would take a denormal result for zero once operands are flushed */
+	return bits == 0 && denormal * 0x1p60f == 0;
 }
 
 static struct error *print_json(const struct findings *findings) {

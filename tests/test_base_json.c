@@ -189,8 +189,8 @@ static void quoting(void **state) {
 	assert_string_equal(root->valuestring, all);
 	cJSON_Delete(root);
 	text_clear(&text);
-	json_quote(&text, "a\"b\\c\n\t\x01");
-	assert_string_equal(text.data, "\"a\\\"b\\\\c\\n\\t\\u0001\"");
+	json_quote(&text, "a\"b\\c\n\t\x01\x7f");
+	assert_string_equal(text.data, "\"a\\\"b\\\\c\\n\\t\\u0001\\u007f\"");
 	text_free(&text);
 }
 

@@ -255,6 +255,29 @@ static void help_is_aligned_and_wrapped(void **state) {
 	text_free(&text);
 }
 
+/* Whatever the lengths of the words: no line is too long, and none so short that its next word would have fitted. */
+static void help_lines_are_filled(void **state) {
+	(void)state;
+	struct rng rng = rng_make(1, "help");
+	for (int round = 0; round < 500; round++) {
+		struct text meaning = {0}, text = {0};
+		for (int i = 0; i < 40; i++)
+			text_add(&meaning, "%s%.*s", i ? " " : "", 1 + (int)rng_below(&rng, 12), "abcdefghijkl");
+		const struct option_row row = {"name", OPTION_TEXT, 0, "", 0, 0, meaning.data, "X"};
+		options_help(&row, 1, &text);
+		for (const char *line = text.data; *line;) {
+			size_t length = strcspn(line, "\n");
+			assert_true(length <= 80);
+			assert_true(line[length - 1] != ' ');
+			line += length + 1;
+			size_t next = strspn(line, " "); /* the same on every line but the first */
+			if (*line) assert_true(length + 1 + strcspn(line + next, " \n") > 80);
+		}
+		text_free(&meaning);
+		text_free(&text);
+	}
+}
+
 /* Every target that the command line can make is the same after JSON text and back. */
 static void round_trip_through_json(void **state) {
 	(void)state;
@@ -349,6 +372,7 @@ int main(void) {
 	    cmocka_unit_test(wrong_usage),
 	    cmocka_unit_test(help_needs_nothing_else),
 	    cmocka_unit_test(help_is_aligned_and_wrapped),
+	    cmocka_unit_test(help_lines_are_filled),
 	    cmocka_unit_test(round_trip_through_json),
 	    cmocka_unit_test(reading_json),
 	};

@@ -157,6 +157,7 @@ static void nearest_names(void **state) {
 	    {"tok", "tokens"},
 	    {"evaltokens", "eval-tokens"},
 	    {"eval-token", "eval-tokens"},
+	    {"rtae", "rate"},
 	    {"rat", "rate"},
 	    {"x", NULL},
 	    {"", NULL},
