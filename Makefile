@@ -16,10 +16,16 @@ CFLAGS := -std=c17 -D_GNU_SOURCE -O3 -march=native -ffp-contract=fast -fno-math-
 LDFLAGS := -fopenmp $(sanitize) $(if $(cov),--coverage)
 LDLIBS := $(or $(shell pkg-config --libs $(packages) 2>/dev/null),-lopenblas -lcjson -lzstd -lxxhash -lz -llzma) -lm
 
-sources := $(wildcard $(addsuffix /*.c,$(folders)))
-objects := $(sources:%.c=$(build)/%.o)
+# Compiled once for each instruction set; the program takes the widest that the processor has.
+isas := portable $(if $(filter x86_64,$(shell uname -m)),avx2 avx512)
+isa_portable := $(if $(filter x86_64,$(shell uname -m)),-march=x86-64)
+isa_avx2 := -march=haswell
+isa_avx512 := -march=skylake-avx512 -mprefer-vector-width=512
+
+sources := $(filter-out model/vector.c,$(wildcard $(addsuffix /*.c,$(folders))))
+objects := $(sources:%.c=$(build)/%.o) $(isas:%=$(build)/model/vector_%.o)
 # The model once more with `real` = double, for the gradient check against finite differences.
-double_objects := $(patsubst %.c,$(build)/double/%.o,$(filter model/%,$(sources)))
+double_objects := $(patsubst $(build)/%,$(build)/double/%,$(filter $(build)/model/%,$(objects)))
 tests := $(patsubst tests/%.c,$(build)/tests/%,$(wildcard tests/test_*.c))
 chart := $(firstword $(wildcard /usr/share/javascript/chart.js/chart.min.js /usr/share/javascript/chart.js/Chart.min.js) missing-chart.js)
 
@@ -28,12 +34,14 @@ q := $(if $(v),,@)
 say := @$(if $(v),:,echo)
 
 .DEFAULT_GOAL := rung
+MAKEFLAGS += --no-builtin-rules
+.SUFFIXES:
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: rung all help setup check-packages test demo lint format clean
 
 rung: check-packages ## build ./rung (the default)
-	@$(MAKE) --no-print-directory $(build)/rung
+	@$(MAKE) --no-print-directory -s $(build)/rung
 	@ln -sfn $(build)/rung rung
 
 help: ## this list
@@ -47,12 +55,12 @@ check-packages:
 	@scripts/setup.sh --check
 
 demo: setup ## corpus, ladder, fit and report in about ten minutes
-	@$(MAKE) --no-print-directory rung
+	@$(MAKE) --no-print-directory -s rung
 	@scripts/demo.sh
 
 test: setup ## build and run every test
-	@$(MAKE) --no-print-directory rung
-	@$(MAKE) --no-print-directory $(if $(only),$(filter $(build)/tests/$(only),$(tests)),$(tests))
+	@$(MAKE) --no-print-directory -s rung
+	@$(MAKE) --no-print-directory -s $(if $(only),$(filter $(build)/tests/$(only),$(tests)),$(tests))
 	@build=$(build) tests/run.sh $(if $(only),$(only),)
 
 lint: ## formatting, floors between folders, compiler warnings of gcc and clang
@@ -80,6 +88,16 @@ $(build)/double/%.o: %.c
 	@mkdir -p $(@D)
 	$(say) $(cc) $< '(double)'
 	$(q)$(cc) $(CFLAGS) -DRUNG_DOUBLE -MMD -MP -c -o $@ $<
+
+$(isas:%=$(build)/model/vector_%.o): $(build)/model/vector_%.o: model/vector.c
+	@mkdir -p $(@D)
+	$(say) $(cc) $< '($*)'
+	$(q)$(cc) $(CFLAGS) $(isa_$*) -MMD -MP -c -o $@ $<
+
+$(isas:%=$(build)/double/model/vector_%.o): $(build)/double/model/vector_%.o: model/vector.c
+	@mkdir -p $(@D)
+	$(say) $(cc) $< '($*, double)'
+	$(q)$(cc) $(CFLAGS) $(isa_$*) -DRUNG_DOUBLE -MMD -MP -c -o $@ $<
 
 $(build)/base/machine.o: CFLAGS += -DRUNG_VERSION='"$(version)"'
 # Files that go into the page are embedded by the assembler; see fit/asset.c.

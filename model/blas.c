@@ -1,5 +1,6 @@
-/* OpenBLAS for every matrix product, attention in blocks of queries, and an exponential that vectorises. */
+/* OpenBLAS for every matrix product, with attention in blocks of queries. */
 #include "model/layer.h"
+#include "model/softmax.h"
 
 #include <cblas.h>
 #include <math.h>
@@ -7,72 +8,53 @@
 
 #ifdef RUNG_DOUBLE
 #define GEMM cblas_dgemm
-static inline real vector_exp(real x) {
-	return exp(x);
-}
 #else
 #define GEMM cblas_sgemm
-
-/* e^x for x <= 0 as 2^n e^f, n whole and |f| <= ln 2 / 2, with the Taylor polynomial of degree 7 (its remainder there,
- * f^8/8!, is below 1e-8) in a form that a compiler turns into vector code. Within 2 units in the last place; results
- * below 2^-126 are flushed to zero; NaN gives NaN. */
-static inline real vector_exp(real x) {
-	const float magic = 12582912.0f; /* 1.5 2^23: adding it leaves a whole number in the low bits */
-	const float clamped = x < -87.0f ? -87.0f : x;
-	const float shifted = clamped * 1.44269504f + magic, n = shifted - magic;
-	/* ln 2 in two pieces, so that n ln 2 loses no digits */
-	const float f = (clamped - n * 0.693359375f) + n * 2.12194440e-4f;
-	float p = 1.0f / 5040;
-	p = p * f + 1.0f / 720;
-	p = p * f + 1.0f / 120;
-	p = p * f + 1.0f / 24;
-	p = p * f + 1.0f / 6;
-	p = p * f + 0.5f;
-	p = p * f + 1;
-	p = p * f + 1;
-	int32_t bits;
-	memcpy(&bits, &shifted, sizeof bits);
-	bits = (int32_t)((uint32_t)(bits + 127) << 23); /* the magic's own bits fall out at the top */
-	float power;
-	memcpy(&power, &bits, sizeof power);
-	return x < -87.0f ? 0 : p * power;
-}
 #endif
-
-/* row := exp(row - shift); the sum of the results. */
-static real exp_row(real *row, real shift, int count) {
-	real sum = 0;
-#pragma omp simd reduction(+ : sum)
-	for (int i = 0; i < count; i++) sum += row[i] = vector_exp(row[i] - shift);
-	return sum;
-}
-
-/* Sixteen running maxima become one vector maximum; a reduction clause on a single one does not, in every compiler. */
-static real largest_of(const real *row, int count) {
-	enum { LANES = 16 };
-	real lanes[LANES], largest = -INFINITY;
-	int i = 0;
-	for (int j = 0; j < LANES; j++) lanes[j] = -INFINITY;
-	for (; i + LANES <= count; i += LANES)
-		for (int j = 0; j < LANES; j++) lanes[j] = row[i + j] > lanes[j] ? row[i + j] : lanes[j];
-	for (int j = 0; j < LANES; j++) largest = lanes[j] > largest ? lanes[j] : largest;
-	for (; i < count; i++) largest = row[i] > largest ? row[i] : largest;
-	return largest;
-}
 
 /* --------------------------------------------------------------------------------------------- matrix products --- */
 
-static void matmul_forward(real *y, const real *x, const real *w, int R, int outputs, int inputs) {
-	GEMM(CblasRowMajor, CblasNoTrans, CblasTrans, R, outputs, inputs, 1, x, inputs, w, inputs, 0, y, outputs);
-}
-
-static void matmul_backward_input(real *dx, const real *dy, const real *w, int R, int outputs, int inputs) {
-	GEMM(CblasRowMajor, CblasNoTrans, CblasNoTrans, R, inputs, outputs, 1, dy, outputs, w, inputs, 0, dx, inputs);
-}
-
-static void matmul_backward_weight(real *dw, const real *dy, const real *x, int R, int outputs, int inputs, bool add) {
+/* y (R,outputs) = beta y + scale x w^T */
+static void multiply(real *y, int stride, const real *x, const struct weight *weight, int R, real scale, real beta) {
+	const int outputs = weight->outputs, inputs = weight->inputs;
 	GEMM(
-	    CblasRowMajor, CblasTrans, CblasNoTrans, outputs, inputs, R, 1, dy, outputs, x, inputs, add ? 1 : 0, dw,
+	    CblasRowMajor, CblasNoTrans, CblasTrans, R, outputs, inputs, scale, x, inputs, weight->w, inputs, beta, y,
+	    stride);
+}
+
+static void forward(real *y, int stride, const real *x, const struct weight *weight, int R) {
+	multiply(y, stride, x, weight, R, 1, 0);
+}
+
+static void forward_residual(real *stream, const real *x, const struct weight *weight, int R, real scale) {
+	multiply(stream, weight->outputs, x, weight, R, scale, 1);
+}
+
+static void forward_relu2(real *z, real *square, const real *x, const struct weight *weight, int R) {
+	multiply(z, weight->outputs, x, weight, R, 1, 0);
+	for (size_t i = 0; i < (size_t)R * (size_t)weight->outputs; i++) {
+		const real positive = z[i] < 0 ? 0 : z[i];
+		z[i] = positive;
+		square[i] = positive * positive;
+	}
+}
+
+static void backward_input(real *dx, const real *dy, int stride, const struct weight *weight, int R, real scale) {
+	const int outputs = weight->outputs, inputs = weight->inputs;
+	GEMM(
+	    CblasRowMajor, CblasNoTrans, CblasNoTrans, R, inputs, outputs, scale, dy, stride, weight->w, inputs, 0, dx,
+	    inputs);
+}
+
+static void backward_relu2(real *dh, const real *dy, const real *z, const struct weight *weight, int R, real scale) {
+	backward_input(dh, dy, weight->outputs, weight, R, scale);
+	for (size_t i = 0; i < (size_t)R * (size_t)weight->inputs; i++) dh[i] *= 2 * z[i];
+}
+
+static void backward_weight(
+    real *dw, const real *dy, int stride, const real *x, int outputs, int inputs, int R, real scale, bool add) {
+	GEMM(
+	    CblasRowMajor, CblasTrans, CblasNoTrans, outputs, inputs, R, scale, dy, stride, x, inputs, add ? 1 : 0, dw,
 	    inputs);
 }
 
@@ -111,7 +93,8 @@ static void attention_forward(real *out, real *lse, const real *qkv, struct atte
 				for (int i = 0; i < rows; i++) {
 					real *row = p + (size_t)i * (size_t)keys;
 					const int seen = first + i + 1;
-					const real largest = largest_of(row, seen), sum = exp_row(row, largest, seen), share = 1 / sum;
+					const real largest = largest_of(row, seen), sum = exponential_row(row, largest, seen),
+					           share = 1 / sum;
 					for (int s = 0; s < seen; s++) row[s] *= share;
 					memset(row + seen, 0, sizeof(real) * (size_t)(keys - seen));
 					log_sum[first + i] = largest + (real)log((double)sum);
@@ -152,7 +135,7 @@ static void attention_backward(
 					const int seen = first + i + 1;
 					real D = 0;
 					for (int j = 0; j < HEAD_WIDTH; j++) D += o_row[j] * do_row[j];
-					exp_row(row, log_sum[first + i], seen);
+					exponential_row(row, log_sum[first + i], seen);
 					for (int s = 0; s < seen; s++) drow[s] = SCORE_SCALE * row[s] * (drow[s] - D);
 					memset(row + seen, 0, sizeof(real) * (size_t)(keys - seen));
 					memset(drow + seen, 0, sizeof(real) * (size_t)(keys - seen));
@@ -171,25 +154,16 @@ static void attention_backward(
 	}
 }
 
-/* ----------------------------------------------------------------------------------------------- cross-entropy --- */
-
-static void cross_entropy(real *logits, const uint16_t *targets, int R, int V, real scale, double *loss) {
-	for (int r = 0; r < R; r++) {
-		real *row = logits + (size_t)r * (size_t)V;
-		const real target = row[targets[r]], largest = largest_of(row, V), sum = exp_row(row, largest, V);
-		loss[r] = log((double)sum) - (double)(target - largest);
-		const real share = scale / sum;
-		for (int v = 0; v < V; v++) row[v] *= share;
-		row[targets[r]] -= scale;
-	}
-}
-
 const struct kernel_set kernels_blas = {
-    .matmul_forward = matmul_forward,
-    .matmul_backward_input = matmul_backward_input,
-    .matmul_backward_weight = matmul_backward_weight,
+    .name = "blas",
+    .forward = forward,
+    .forward_residual = forward_residual,
+    .forward_relu2 = forward_relu2,
+    .backward_input = backward_input,
+    .backward_relu2 = backward_relu2,
+    .backward_weight = backward_weight,
     .attention_forward = attention_forward,
     .attention_backward = attention_backward,
     .attention_scratch = attention_scratch,
-    .cross_entropy = cross_entropy,
+    .cross_entropy = softmax_cross_entropy,
 };

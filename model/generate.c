@@ -10,14 +10,14 @@ struct generator {
 	const struct tensor *tensors;
 	const real *parameters;
 	struct arena arena;
-	int64_t position;     /* of the next token; angles depend on differences alone, so it may pass T */
-	real *keys, *values;  // (L,T,d) rings
-	real *x, *norm, *out; // (d)
-	real *qkv;            // (3d)
-	real *hidden;         // (4d)
-	real *score;          // (T)
-	real *logits;         // (V)
-	real *angles;         // (16) of the current position
+	int64_t position;      /* of the next token; angles depend on differences alone, so it may pass T */
+	real *keys, *values;   // (L,T,d) rings
+	real *x, *norm, *out;  // (d)
+	real *qkv;             // (3d)
+	real *hidden, *square; // (4d)
+	real *score;           // (T)
+	real *logits;          // (V)
+	real *angles;          // (16) of the current position
 };
 
 struct error *generator_open(const struct model *model, struct generator **out) {
@@ -40,6 +40,7 @@ struct error *generator_open(const struct model *model, struct generator **out) 
 	    {&g->out, d},
 	    {&g->qkv, 3 * d},
 	    {&g->hidden, 4 * d},
+	    {&g->square, 4 * d},
 	    {&g->score, T},
 	    {&g->angles, HEAD_WIDTH},
 	    {&g->logits, (size_t)g->shape.vocab},
@@ -62,9 +63,9 @@ void generator_close(struct generator *g) {
 	free(g);
 }
 
-/* One row through a matrix: the specification's product serves. */
-static void matvec(real *y, const real *x, const real *w, int outputs, int inputs) {
-	kernels_plain.matmul_forward(y, x, w, 1, outputs, inputs);
+/* One row through a matrix: the specification serves. */
+static struct weight weight_of(const struct generator *g, const struct tensor *tensor) {
+	return (struct weight){.w = g->parameters + tensor->offset, .outputs = tensor->rows, .inputs = tensor->cols};
 }
 
 static void angles_at(real *angles, int64_t position) {
@@ -105,6 +106,7 @@ const real *generator_step(struct generator *g, int token) {
 	const size_t width = (size_t)d;
 	const real branch = (real)2 / (real)L;
 	const struct tensor *tensor = g->tensors;
+	const struct kernel_set *k = &kernels_plain;
 	real r;
 	memcpy(g->x, g->parameters + tensor->offset + (size_t)token * width, width * sizeof(real));
 	rms_forward(g->x, &r, g->x, 1, d);
@@ -112,21 +114,20 @@ const real *generator_step(struct generator *g, int token) {
 	angles_at(g->angles, g->position);
 	for (int l = 0; l < L; l++, tensor += 4) {
 		real heads_r[2 * 8192 / HEAD_WIDTH];
+		const struct weight qkv = weight_of(g, &tensor[0]), out = weight_of(g, &tensor[1]);
+		const struct weight mlp_in = weight_of(g, &tensor[2]), mlp_out = weight_of(g, &tensor[3]);
 		rms_forward(g->norm, &r, g->x, 1, d);
-		matvec(g->qkv, g->norm, g->parameters + tensor[0].offset, 3 * d, d);
+		k->forward(g->qkv, 3 * d, g->norm, &qkv, 1);
 		qk_forward(g->qkv, heads_r, g->angles, (struct attention_shape){1, 1, d / HEAD_WIDTH});
 		attend(g, l);
-		matvec(g->norm, g->out, g->parameters + tensor[1].offset, d, d);
-		residual_add(g->x, g->norm, branch, width);
-
+		k->forward_residual(g->x, g->out, &out, 1, branch);
 		rms_forward(g->norm, &r, g->x, 1, d);
-		matvec(g->hidden, g->norm, g->parameters + tensor[2].offset, 4 * d, d);
-		relu2_forward(g->hidden, g->hidden, 4 * width);
-		matvec(g->norm, g->hidden, g->parameters + tensor[3].offset, d, 4 * d);
-		residual_add(g->x, g->norm, branch, width);
+		k->forward_relu2(g->hidden, g->square, g->norm, &mlp_in, 1);
+		k->forward_residual(g->x, g->square, &mlp_out, 1, branch);
 	}
+	const struct weight head = weight_of(g, tensor);
 	rms_forward(g->norm, &r, g->x, 1, d);
-	matvec(g->logits, g->norm, g->parameters + tensor->offset, g->shape.vocab, d);
+	k->forward(g->logits, g->shape.vocab, g->norm, &head, 1);
 	g->position++;
 	return g->logits;
 }

@@ -85,20 +85,3 @@ void qk_backward(real *dqkv, const real *qkv, const real *r, const real *table, 
 		}
 	}
 }
-
-void relu2_forward(real *square, real *h, size_t count) {
-	for (size_t i = 0; i < count; i++) {
-		/* Written so that a NaN stays one. */
-		const real z = h[i] < 0 ? 0 : h[i];
-		h[i] = z;
-		square[i] = z * z;
-	}
-}
-
-void relu2_backward(real *dsquare, const real *z, size_t count) {
-	for (size_t i = 0; i < count; i++) dsquare[i] *= 2 * z[i];
-}
-
-void residual_add(real *x, const real *y, real scale, size_t count) {
-	for (size_t i = 0; i < count; i++) x[i] += scale * y[i];
-}

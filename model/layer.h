@@ -1,7 +1,7 @@
 /* layer.h - the layers of the block, private to model/.
  *
- * Two sets of kernels stand behind one table: plain loops (plain.c, the specification) and OpenBLAS (blas.c). The small
- * layers between them (layer.c) are shared. R counts rows, that is positions of all sequences together. */
+ * Several sets of kernels stand behind one table: plain loops (plain.c, the specification), OpenBLAS (blas.c), and vector
+ * code for each instruction set (vector.c). The small layers between them (layer.c) are shared. R counts rows, that is positions of all sequences together. */
 #ifndef RUNG_MODEL_LAYER_H
 #define RUNG_MODEL_LAYER_H
 
@@ -17,14 +17,35 @@ struct attention_shape {
 	int B, T, H;
 };
 
-/* One set of kernels. `add` chooses between = and +=. */
+/* A matrix of the model, w (outputs,inputs), and the copies of it that a set of kernels may keep. */
+struct weight {
+	const real *w;
+	int outputs, inputs;
+	real *packed; /* packed_reals() of them */
+};
+
+/* One set of kernels. `stride` is the distance between rows where it is not the number of columns. */
 struct kernel_set {
-	/* y (R,outputs) = x (R,inputs) w^T, w (outputs,inputs) */
-	void (*matmul_forward)(real *y, const real *x, const real *w, int R, int outputs, int inputs);
-	/* dx (R,inputs) = dy (R,outputs) w */
-	void (*matmul_backward_input)(real *dx, const real *dy, const real *w, int R, int outputs, int inputs);
-	/* dw (outputs,inputs) [+]= dy^T x */
-	void (*matmul_backward_weight)(real *dw, const real *dy, const real *x, int R, int outputs, int inputs, bool add);
+	const char *name;
+
+	/* How many reals the packed form of a matrix takes, and making it; both NULL when w is used as it is. */
+	size_t (*packed_reals)(int outputs, int inputs);
+	void (*pack)(const struct weight *weight);
+
+	/* y (R,outputs) = x (R,inputs) w^T */
+	void (*forward)(real *y, int stride, const real *x, const struct weight *weight, int R);
+	/* stream (R,outputs) += scale x w^T */
+	void (*forward_residual)(real *stream, const real *x, const struct weight *weight, int R, real scale);
+	/* z (R,outputs) = max(x w^T, 0) and its square */
+	void (*forward_relu2)(real *z, real *square, const real *x, const struct weight *weight, int R);
+
+	/* dx (R,inputs) = scale dy (R,outputs) w */
+	void (*backward_input)(real *dx, const real *dy, int stride, const struct weight *weight, int R, real scale);
+	/* dh (R,inputs) = 2 z scale dy w: back through the square of forward_relu2 as well */
+	void (*backward_relu2)(real *dh, const real *dy, const real *z, const struct weight *weight, int R, real scale);
+	/* dw (outputs,inputs) = scale dy^T x, or += with `add` */
+	void (*backward_weight)(
+	    real *dw, const real *dy, int stride, const real *x, int outputs, int inputs, int R, real scale, bool add);
 
 	/* out (B,T,H,16) and the logarithm of each softmax denominator, lse (B,H,T); scratch: attention_scratch() reals */
 	void (*attention_forward)(real *out, real *lse, const real *qkv, struct attention_shape shape, real *scratch);
@@ -36,10 +57,13 @@ struct kernel_set {
 
 	/* Turns logits (R,V) into scale * (softmax - one-hot target) in place; loss (R) gets each row's -ln p(target).
 	 * With scale 0 the logits are left as rubbish and only the loss counts. */
-	void (*cross_entropy)(real *logits, const uint16_t *targets, int R, int V, real scale, double *loss);
+	void (*cross_entropy)(real *logits, int stride, const uint16_t *targets, int R, int V, real scale, double *loss);
 };
 
-extern const struct kernel_set kernels_plain, kernels_blas;
+extern const struct kernel_set kernels_plain, kernels_blas, kernels_portable;
+#ifdef __x86_64__
+extern const struct kernel_set kernels_avx2, kernels_avx512;
+#endif
 
 /* -------------------------------------------------------------------------------------------- shared (layer.c) --- */
 
@@ -55,13 +79,5 @@ void rope_table(real *table, int T);
 void qk_forward(real *qkv, real *r, const real *table, struct attention_shape shape);
 /* In place on dqkv. A rotation keeps inner products, so the rotated q and k serve the norm's backward pass. */
 void qk_backward(real *dqkv, const real *qkv, const real *r, const real *table, struct attention_shape shape);
-
-/* z = max(h, 0) in place and its square. */
-void relu2_forward(real *square, real *h, size_t count);
-/* dsquare becomes dh = 2 z dsquare. */
-void relu2_backward(real *dsquare, const real *z, size_t count);
-
-/* x += scale y */
-void residual_add(real *x, const real *y, real scale, size_t count);
 
 #endif

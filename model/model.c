@@ -5,8 +5,31 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const kernels_names[] = {"plain", "blas"};
-static const struct kernel_set *const kernel_sets[KERNELS_COUNT] = {&kernels_plain, &kernels_blas};
+/* In the order of enum kernels; NULL where this kind of processor has none. */
+static const struct kernel_set *const kernel_sets[KERNELS_COUNT] = {
+    &kernels_plain, &kernels_blas,   &kernels_portable,
+#ifdef __x86_64__
+    &kernels_avx2,  &kernels_avx512,
+#endif
+};
+const char *const kernels_names[KERNELS_COUNT] = {"plain", "blas", "portable", "avx2", "avx512"};
+
+bool kernels_available(enum kernels kernels) {
+#ifdef __x86_64__
+	if (kernels == KERNELS_AVX2) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+	if (kernels == KERNELS_AVX512) return __builtin_cpu_supports("avx512f");
+#endif
+	return kernel_sets[kernels] != NULL;
+}
+
+enum kernels kernels_widest(void) {
+	enum kernels widest = KERNELS_PORTABLE;
+	for (int k = KERNELS_PORTABLE; k < KERNELS_COUNT; k++)
+		if (kernels_available((enum kernels)k)) widest = (enum kernels)k;
+	return widest;
+}
+
+enum { EMBEDDING = 0 }; /* its row in the tensor table */
 
 /* Rows of logits that exist at a time: the classifier is taken in pieces, so there is no (B,T,V) tensor. */
 enum { LOGIT_ROWS = 128 };
@@ -22,13 +45,15 @@ struct block_activations {
 	real *mlp_in;        // (R,d) rms(x)
 	real *mlp_r;         // (R)
 	real *hidden;        // (R,4d) max(W1 ., 0)
+	real *square;        // (R,4d) hidden^2
 };
 
 struct model {
 	struct shape shape;
 	struct tensor_table table;
 	const struct kernel_set *kernels;
-	int sequences; /* of a micro-batch */
+	struct weight *weights; // (table.count): what the kernels multiply by; unused for the embedding
+	int sequences;          /* of a micro-batch */
 	bool training;
 	struct arena arena;
 
@@ -39,14 +64,18 @@ struct model {
 	real *final, *final_r;      // (R,d), (R)
 	real *x;                    // (R,d) the residual stream
 	real *logits;               // (LOGIT_ROWS,V)
-	real *wide;                 // (R,4d) squares going forward, their gradients coming back
-	real *narrow;               // (R,d) output of a branch
 	real *dx, *dnarrow;         // (R,d)
+	real *dhidden;              // (R,4d)
 	real *dqkv;                 // (R,3d)
 	real *scratch;              // of attention
 	double *row_loss;           // (R)
 	uint16_t *inputs, *targets; // (R)
 };
+
+/* Rows of logits are padded, so that kernels may write whole vectors. */
+static int logit_stride(const struct shape *shape) {
+	return (shape->vocab + HEAD_WIDTH - 1) / HEAD_WIDTH * HEAD_WIDTH;
+}
 
 /* One pass of this function counts the bytes (arena NULL), a second one hands them out. */
 static size_t layout(struct model *model, struct arena *arena) {
@@ -64,6 +93,15 @@ static size_t layout(struct model *model, struct arena *arena) {
 
 	TAKE(model->parameters, model->table.total);
 	if (model->training) TAKE(model->gradients, model->table.total);
+	for (int i = 0; i < model->table.count; i++) {
+		const struct tensor *tensor = &model->table.rows[i];
+		struct weight *weight = &model->weights[i];
+		weight->outputs = tensor->rows;
+		weight->inputs = tensor->cols;
+		if (arena) weight->w = model->parameters + tensor->offset;
+		if (i > EMBEDDING && model->kernels->pack)
+			TAKE(weight->packed, model->kernels->packed_reals(tensor->rows, tensor->cols));
+	}
 	TAKE(model->rope, (size_t)shape->context * HEAD_WIDTH);
 	TAKE(model->embedded, R * d);
 	TAKE(model->embedded_r, R);
@@ -83,16 +121,16 @@ static size_t layout(struct model *model, struct arena *arena) {
 		TAKE(block->mlp_in, R * d);
 		TAKE(block->mlp_r, R);
 		TAKE(block->hidden, R * 4 * d);
+		TAKE(block->square, R * 4 * d);
 	}
 	TAKE(model->final, R * d);
 	TAKE(model->final_r, R);
 	TAKE(model->x, R * d);
-	TAKE(model->logits, LOGIT_ROWS * (size_t)shape->vocab);
-	TAKE(model->wide, R * 4 * d);
-	TAKE(model->narrow, R * d);
+	TAKE(model->logits, LOGIT_ROWS * (size_t)logit_stride(shape));
 	if (model->training) {
 		TAKE(model->dx, R * d);
 		TAKE(model->dnarrow, R * d);
+		TAKE(model->dhidden, R * 4 * d);
 		TAKE(model->dqkv, R * 3 * d);
 	}
 	TAKE(model->scratch, model->kernels->attention_scratch(attention));
@@ -103,28 +141,28 @@ static size_t layout(struct model *model, struct arena *arena) {
 	return bytes;
 }
 
+static void model_release(struct model *model) {
+	arena_close(&model->arena);
+	tensor_table_free(&model->table);
+	free(model->blocks);
+	free(model->weights);
+}
+
 static struct error *model_plan(
     const struct shape *shape, int sequences, bool training, enum kernels kernels, struct model *model) {
 	*model =
 	    (struct model){.shape = *shape, .kernels = kernel_sets[kernels], .sequences = sequences, .training = training};
 	TRY(tensor_table_make(shape, &model->table));
 	model->blocks = array_new((size_t)shape->depth, sizeof *model->blocks);
-	if (!model->blocks) {
-		tensor_table_free(&model->table);
-		return error_memory((size_t)shape->depth * sizeof *model->blocks);
-	}
-	return NULL;
-}
-
-static void model_release(struct model *model) {
-	arena_close(&model->arena);
-	tensor_table_free(&model->table);
-	free(model->blocks);
+	model->weights = array_new((size_t)model->table.count, sizeof *model->weights);
+	if (model->blocks && model->weights) return NULL;
+	model_release(model);
+	return error_memory((size_t)shape->depth * sizeof *model->blocks);
 }
 
 double model_bytes(const struct shape *shape, int sequences, bool training) {
 	struct model model;
-	struct error *error = model_plan(shape, sequences, training, KERNELS_BLAS, &model);
+	struct error *error = model_plan(shape, sequences, training, kernels_widest(), &model);
 	if (error) {
 		error_free(error);
 		return NAN;
@@ -137,6 +175,10 @@ double model_bytes(const struct shape *shape, int sequences, bool training) {
 struct error *model_open(
     const struct shape *shape, int sequences, bool training, enum kernels kernels, struct model **out) {
 	*out = NULL;
+	if (!kernels_available(kernels))
+		return error_new(
+		    ERROR_USAGE, "this processor cannot run the kernels '%s'; try '%s'", kernels_names[kernels],
+		    kernels_names[kernels_widest()]);
 	struct model *model = array_new(1, sizeof *model);
 	if (!model) return error_memory(sizeof *model);
 	struct error *error = model_plan(shape, sequences, training, kernels, model);
@@ -189,76 +231,81 @@ void model_initialise(struct model *model, uint64_t seed) {
 	}
 }
 
-/* ----------------------------------------------------------------------------------------- finding the tensors --- */
+/* -------------------------------------------------------------------------------------------- finding the tensors --- */
 
-enum { EMBEDDING = 0, PER_BLOCK = 4 };
+enum { PER_BLOCK = 4 };
 enum block_tensor { QKV, OUT, MLP_IN, MLP_OUT };
 
-static size_t block_offset(const struct model *model, int l, enum block_tensor which) {
-	return model->table.rows[1 + PER_BLOCK * l + (int)which].offset;
+static int block_tensor(int l, enum block_tensor which) {
+	return 1 + PER_BLOCK * l + (int)which;
 }
 
-static size_t head_offset(const struct model *model) {
-	return model->table.rows[model->table.count - 1].offset;
+static int head_tensor(const struct model *model) {
+	return model->table.count - 1;
 }
 
-/* ----------------------------------------------------------------------------------------------------- forward --- */
+static const struct weight *block_weight(const struct model *model, int l, enum block_tensor which) {
+	return &model->weights[block_tensor(l, which)];
+}
+
+static real *gradient_of(const struct model *model, int tensor) {
+	return model->gradients + model->table.rows[tensor].offset;
+}
+
+/* The copies of the weights follow the parameters. This costs about a hundredth of the products it serves, so it is done
+ * at every call, and nobody can forget it. */
+static void pack_weights(struct model *model) {
+	for (int i = EMBEDDING + 1; i < model->table.count && model->kernels->pack; i++)
+		model->kernels->pack(&model->weights[i]);
+}
+
+/* ------------------------------------------------------------------------------------------------------- forward --- */
 
 /* From model->inputs to model->final for B sequences. */
 static void forward(struct model *model, int B) {
 	const struct kernel_set *k = model->kernels;
 	const int d = model->shape.width, T = model->shape.context, L = model->shape.depth, R = B * T;
 	const struct attention_shape attention = {B, T, d / HEAD_WIDTH};
-	const real branch = (real)2 / (real)L, *parameters = model->parameters;
-	const size_t narrow = (size_t)R * (size_t)d;
+	const real branch = (real)2 / (real)L, *embedding = model->parameters + model->table.rows[EMBEDDING].offset;
+	const size_t row_bytes = sizeof(real) * (size_t)d;
 
-	for (int r = 0; r < R; r++)
-		memcpy(
-		    model->x + (size_t)r * (size_t)d,
-		    parameters + model->table.rows[EMBEDDING].offset + (size_t)model->inputs[r] * (size_t)d,
-		    sizeof(real) * (size_t)d);
+	for (size_t r = 0; r < (size_t)R; r++)
+		memcpy(model->x + r * (size_t)d, embedding + (size_t)model->inputs[r] * (size_t)d, row_bytes);
 	rms_forward(model->embedded, model->embedded_r, model->x, R, d);
-	memcpy(model->x, model->embedded, sizeof(real) * narrow);
+	memcpy(model->x, model->embedded, row_bytes * (size_t)R);
 
 	for (int l = 0; l < L; l++) {
 		struct block_activations *block = &model->blocks[l];
 		rms_forward(block->attention_in, block->attention_r, model->x, R, d);
-		k->matmul_forward(block->qkv, block->attention_in, parameters + block_offset(model, l, QKV), R, 3 * d, d);
+		k->forward(block->qkv, 3 * d, block->attention_in, block_weight(model, l, QKV), R);
 		qk_forward(block->qkv, block->qk_r, model->rope, attention);
 		k->attention_forward(block->attention_out, block->lse, block->qkv, attention, model->scratch);
-		k->matmul_forward(model->narrow, block->attention_out, parameters + block_offset(model, l, OUT), R, d, d);
-		residual_add(model->x, model->narrow, branch, narrow);
+		k->forward_residual(model->x, block->attention_out, block_weight(model, l, OUT), R, branch);
 
 		rms_forward(block->mlp_in, block->mlp_r, model->x, R, d);
-		k->matmul_forward(block->hidden, block->mlp_in, parameters + block_offset(model, l, MLP_IN), R, 4 * d, d);
-		relu2_forward(model->wide, block->hidden, 4 * narrow);
-		k->matmul_forward(model->narrow, model->wide, parameters + block_offset(model, l, MLP_OUT), R, d, 4 * d);
-		residual_add(model->x, model->narrow, branch, narrow);
+		k->forward_relu2(block->hidden, block->square, block->mlp_in, block_weight(model, l, MLP_IN), R);
+		k->forward_residual(model->x, block->square, block_weight(model, l, MLP_OUT), R, branch);
 	}
 	rms_forward(model->final, model->final_r, model->x, R, d);
 }
 
-/* ---------------------------------------------------------------------------------------------------- backward --- */
-
-static void scaled_copy(real *to, const real *from, real scale, size_t count) {
-	for (size_t i = 0; i < count; i++) to[i] = scale * from[i];
-}
+/* ------------------------------------------------------------------------------------------------------ backward --- */
 
 /* Losses of all rows; with `scale` != 0 also the head's gradient and, in model->dx, that of the final norm's output.
  * `add`: the gradient is added to what earlier micro-batches left. */
 static void classifier(struct model *model, int R, real scale, bool add) {
 	const struct kernel_set *k = model->kernels;
-	const int d = model->shape.width, V = model->shape.vocab;
-	const real *head = model->parameters + head_offset(model);
+	const int d = model->shape.width, V = model->shape.vocab, stride = logit_stride(&model->shape);
+	const struct weight *head = &model->weights[head_tensor(model)];
 	for (int first = 0; first < R; first += LOGIT_ROWS) {
 		const int rows = R - first < LOGIT_ROWS ? R - first : LOGIT_ROWS;
 		const real *h = model->final + (size_t)first * (size_t)d;
-		k->matmul_forward(model->logits, h, head, rows, V, d);
-		k->cross_entropy(model->logits, model->targets + first, rows, V, scale, model->row_loss + first);
+		k->forward(model->logits, stride, h, head, rows);
+		k->cross_entropy(model->logits, stride, model->targets + first, rows, V, scale, model->row_loss + first);
 		if (scale == 0) continue;
-		k->matmul_backward_input(model->dx + (size_t)first * (size_t)d, model->logits, head, rows, V, d);
-		k->matmul_backward_weight(
-		    model->gradients + head_offset(model), model->logits, h, rows, V, d, add || first > 0);
+		k->backward_input(model->dx + (size_t)first * (size_t)d, model->logits, stride, head, rows, 1);
+		k->backward_weight(
+		    gradient_of(model, head_tensor(model)), model->logits, stride, h, V, d, rows, 1, add || first > 0);
 	}
 }
 
@@ -267,40 +314,33 @@ static void backward(struct model *model, int B, bool add) {
 	const struct kernel_set *k = model->kernels;
 	const int d = model->shape.width, T = model->shape.context, L = model->shape.depth, R = B * T;
 	const struct attention_shape attention = {B, T, d / HEAD_WIDTH};
-	const real branch = (real)2 / (real)L, *parameters = model->parameters;
-	real *gradients = model->gradients, *dx = model->dx, *dnarrow = model->dnarrow;
-	const size_t narrow = (size_t)R * (size_t)d;
+	const real branch = (real)2 / (real)L;
+	real *dx = model->dx, *dnarrow = model->dnarrow, *dhidden = model->dhidden, *dqkv = model->dqkv;
 
 	rms_backward(dx, dx, model->final, model->final_r, R, d, false);
 	for (int l = L - 1; l >= 0; l--) {
 		const struct block_activations *block = &model->blocks[l];
-		const size_t qkv = block_offset(model, l, QKV), out = block_offset(model, l, OUT);
-		const size_t mlp_in = block_offset(model, l, MLP_IN), mlp_out = block_offset(model, l, MLP_OUT);
+		real *gradient[PER_BLOCK];
+		for (int t = 0; t < PER_BLOCK; t++) gradient[t] = gradient_of(model, block_tensor(l, (enum block_tensor)t));
 
-		scaled_copy(dnarrow, dx, branch, narrow);
-		for (size_t i = 0; i < 4 * narrow; i++) model->wide[i] = block->hidden[i] * block->hidden[i];
-		k->matmul_backward_weight(gradients + mlp_out, dnarrow, model->wide, R, d, 4 * d, add);
-		k->matmul_backward_input(model->wide, dnarrow, parameters + mlp_out, R, d, 4 * d);
-		relu2_backward(model->wide, block->hidden, 4 * narrow);
-		k->matmul_backward_weight(gradients + mlp_in, model->wide, block->mlp_in, R, 4 * d, d, add);
-		k->matmul_backward_input(dnarrow, model->wide, parameters + mlp_in, R, 4 * d, d);
+		k->backward_weight(gradient[MLP_OUT], dx, d, block->square, d, 4 * d, R, branch, add);
+		k->backward_relu2(dhidden, dx, block->hidden, block_weight(model, l, MLP_OUT), R, branch);
+		k->backward_weight(gradient[MLP_IN], dhidden, 4 * d, block->mlp_in, 4 * d, d, R, 1, add);
+		k->backward_input(dnarrow, dhidden, 4 * d, block_weight(model, l, MLP_IN), R, 1);
 		rms_backward(dx, dnarrow, block->mlp_in, block->mlp_r, R, d, true);
 
-		scaled_copy(dnarrow, dx, branch, narrow);
-		k->matmul_backward_weight(gradients + out, dnarrow, block->attention_out, R, d, d, add);
-		k->matmul_backward_input(model->narrow, dnarrow, parameters + out, R, d, d);
-		k->attention_backward(
-		    model->dqkv, model->narrow, block->attention_out, block->lse, block->qkv, attention, model->scratch);
-		qk_backward(model->dqkv, block->qkv, block->qk_r, model->rope, attention);
-		k->matmul_backward_weight(gradients + qkv, model->dqkv, block->attention_in, R, 3 * d, d, add);
-		k->matmul_backward_input(dnarrow, model->dqkv, parameters + qkv, R, 3 * d, d);
+		k->backward_weight(gradient[OUT], dx, d, block->attention_out, d, d, R, branch, add);
+		k->backward_input(dnarrow, dx, d, block_weight(model, l, OUT), R, branch);
+		k->attention_backward(dqkv, dnarrow, block->attention_out, block->lse, block->qkv, attention, model->scratch);
+		qk_backward(dqkv, block->qkv, block->qk_r, model->rope, attention);
+		k->backward_weight(gradient[QKV], dqkv, 3 * d, block->attention_in, 3 * d, d, R, 1, add);
+		k->backward_input(dnarrow, dqkv, 3 * d, block_weight(model, l, QKV), R, 1);
 		rms_backward(dx, dnarrow, block->attention_in, block->attention_r, R, d, true);
 	}
 
 	rms_backward(dx, dx, model->embedded, model->embedded_r, R, d, false);
-	const struct tensor *embedding = &model->table.rows[EMBEDDING];
-	real *dembedding = gradients + embedding->offset;
-	if (!add) memset(dembedding, 0, sizeof(real) * (size_t)embedding->rows * (size_t)d);
+	real *dembedding = gradient_of(model, EMBEDDING);
+	if (!add) memset(dembedding, 0, sizeof(real) * (size_t)model->shape.vocab * (size_t)d);
 	for (int r = 0; r < R; r++) {
 		real *to = dembedding + (size_t)model->inputs[r] * (size_t)d;
 		const real *from = dx + (size_t)r * (size_t)d;
@@ -323,6 +363,7 @@ static double run(struct model *model, const uint16_t *tokens, int batch, double
 	const int T = model->shape.context;
 	const real scale = with_gradient ? (real)(1.0 / ((double)batch * T)) : 0;
 	double total = 0;
+	pack_weights(model);
 	for (int first = 0; first < batch; first += model->sequences) {
 		const int B = batch - first < model->sequences ? batch - first : model->sequences;
 		take_tokens(model, tokens + (size_t)first * ((size_t)T + 1), B);
@@ -348,9 +389,13 @@ double model_gradient(struct model *model, const uint16_t *tokens, int batch) {
 }
 
 void model_logits(struct model *model, const uint16_t *tokens, real *logits) {
+	const int V = model->shape.vocab, d = model->shape.width, stride = logit_stride(&model->shape);
 	memcpy(model->inputs, tokens, (size_t)model->shape.context * sizeof *tokens);
+	pack_weights(model);
 	forward(model, 1);
-	model->kernels->matmul_forward(
-	    logits, model->final, model->parameters + head_offset(model), model->shape.context, model->shape.vocab,
-	    model->shape.width);
+	for (int t = 0; t < model->shape.context; t++) {
+		model->kernels->forward(
+		    model->logits, stride, model->final + (size_t)t * (size_t)d, &model->weights[head_tensor(model)], 1);
+		memcpy(logits + (size_t)t * (size_t)V, model->logits, sizeof(real) * (size_t)V);
+	}
 }

@@ -78,11 +78,16 @@ struct counts shape_counts(const struct shape *shape);
 /* --------------------------------------------------------------------------------------------------- the model --- */
 
 enum kernels {
-	KERNELS_PLAIN, /* loops: the specification */
-	KERNELS_BLAS,  /* OpenBLAS for the matrix products, vector code around them */
+	KERNELS_PLAIN,    /* loops: the specification */
+	KERNELS_BLAS,     /* OpenBLAS for the matrix products */
+	KERNELS_PORTABLE, /* our own, for vectors of 16 bytes */
+	KERNELS_AVX2,     /* 32 bytes and fused multiply-adds */
+	KERNELS_AVX512,   /* 64 bytes */
+	KERNELS_COUNT
 };
-extern const char *const kernels_names[];
-enum { KERNELS_COUNT = 2 };
+extern const char *const kernels_names[KERNELS_COUNT];
+bool kernels_available(enum kernels kernels); /* on this processor */
+enum kernels kernels_widest(void);            /* the default: our own for the widest vectors that there are */
 
 struct model; /* parameters, gradients, activations of one micro-batch */
 

@@ -5,33 +5,60 @@
 #include <math.h>
 #include <string.h>
 
-static void matmul_forward(real *y, const real *x, const real *w, int R, int outputs, int inputs) {
+/* One element of x w^T. */
+static real product(const real *x, const struct weight *weight, int r, int o) {
+	const size_t inputs = (size_t)weight->inputs;
+	const real *in = x + (size_t)r * inputs, *w = weight->w + (size_t)o * inputs;
+	real sum = 0;
+	for (size_t i = 0; i < inputs; i++) sum += in[i] * w[i];
+	return sum;
+}
+
+static void forward(real *y, int stride, const real *x, const struct weight *weight, int R) {
+	for (int r = 0; r < R; r++)
+		for (int o = 0; o < weight->outputs; o++) y[(size_t)r * (size_t)stride + (size_t)o] = product(x, weight, r, o);
+}
+
+static void forward_residual(real *stream, const real *x, const struct weight *weight, int R, real scale) {
+	for (int r = 0; r < R; r++)
+		for (int o = 0; o < weight->outputs; o++)
+			stream[(size_t)r * (size_t)weight->outputs + (size_t)o] += scale * product(x, weight, r, o);
+}
+
+static void forward_relu2(real *z, real *square, const real *x, const struct weight *weight, int R) {
 	for (int r = 0; r < R; r++) {
-		for (int o = 0; o < outputs; o++) {
-			const real *in = x + (size_t)r * (size_t)inputs, *weight = w + (size_t)o * (size_t)inputs;
-			real sum = 0;
-			for (int i = 0; i < inputs; i++) sum += in[i] * weight[i];
-			y[(size_t)r * (size_t)outputs + (size_t)o] = sum;
+		for (int o = 0; o < weight->outputs; o++) {
+			const size_t at = (size_t)r * (size_t)weight->outputs + (size_t)o;
+			const real h = product(x, weight, r, o);
+			z[at] = h < 0 ? 0 : h; /* in this order a NaN stays one */
+			square[at] = z[at] * z[at];
 		}
 	}
 }
 
-static void matmul_backward_input(real *dx, const real *dy, const real *w, int R, int outputs, int inputs) {
-	memset(dx, 0, sizeof(real) * (size_t)R * (size_t)inputs);
+static void backward_input(real *dx, const real *dy, int stride, const struct weight *weight, int R, real scale) {
+	const size_t inputs = (size_t)weight->inputs;
+	memset(dx, 0, sizeof(real) * (size_t)R * inputs);
 	for (int r = 0; r < R; r++) {
-		for (int o = 0; o < outputs; o++) {
-			const real *weight = w + (size_t)o * (size_t)inputs, dout = dy[(size_t)r * (size_t)outputs + (size_t)o];
-			real *din = dx + (size_t)r * (size_t)inputs;
-			for (int i = 0; i < inputs; i++) din[i] += dout * weight[i];
+		for (int o = 0; o < weight->outputs; o++) {
+			const real *w = weight->w + (size_t)o * inputs, dout = scale * dy[(size_t)r * (size_t)stride + (size_t)o];
+			real *din = dx + (size_t)r * inputs;
+			for (size_t i = 0; i < inputs; i++) din[i] += dout * w[i];
 		}
 	}
 }
 
-static void matmul_backward_weight(real *dw, const real *dy, const real *x, int R, int outputs, int inputs, bool add) {
+static void backward_relu2(real *dh, const real *dy, const real *z, const struct weight *weight, int R, real scale) {
+	backward_input(dh, dy, weight->outputs, weight, R, scale);
+	for (size_t i = 0; i < (size_t)R * (size_t)weight->inputs; i++) dh[i] *= 2 * z[i];
+}
+
+static void backward_weight(
+    real *dw, const real *dy, int stride, const real *x, int outputs, int inputs, int R, real scale, bool add) {
 	if (!add) memset(dw, 0, sizeof(real) * (size_t)outputs * (size_t)inputs);
 	for (int r = 0; r < R; r++) {
 		for (int o = 0; o < outputs; o++) {
-			const real *in = x + (size_t)r * (size_t)inputs, dout = dy[(size_t)r * (size_t)outputs + (size_t)o];
+			const real *in = x + (size_t)r * (size_t)inputs, dout = scale * dy[(size_t)r * (size_t)stride + (size_t)o];
 			real *dweight = dw + (size_t)o * (size_t)inputs;
 			for (int i = 0; i < inputs; i++) dweight[i] += dout * in[i];
 		}
@@ -122,9 +149,9 @@ static void attention_backward(
 	}
 }
 
-static void cross_entropy(real *logits, const uint16_t *targets, int R, int V, real scale, double *loss) {
+static void cross_entropy(real *logits, int stride, const uint16_t *targets, int R, int V, real scale, double *loss) {
 	for (int r = 0; r < R; r++) {
-		real *row = logits + (size_t)r * (size_t)V;
+		real *row = logits + (size_t)r * (size_t)stride;
 		const real target = row[targets[r]];
 		real largest = -INFINITY;
 		double sum = 0;
@@ -137,9 +164,13 @@ static void cross_entropy(real *logits, const uint16_t *targets, int R, int V, r
 }
 
 const struct kernel_set kernels_plain = {
-    .matmul_forward = matmul_forward,
-    .matmul_backward_input = matmul_backward_input,
-    .matmul_backward_weight = matmul_backward_weight,
+    .name = "plain",
+    .forward = forward,
+    .forward_residual = forward_residual,
+    .forward_relu2 = forward_relu2,
+    .backward_input = backward_input,
+    .backward_relu2 = backward_relu2,
+    .backward_weight = backward_weight,
     .attention_forward = attention_forward,
     .attention_backward = attention_backward,
     .attention_scratch = attention_scratch,

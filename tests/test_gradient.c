@@ -23,6 +23,9 @@ static const struct test_case cases[] = {
     {"plain, long context", {.vocab = 13, .context = 67, .width = 48, .depth = 2}, 2, 2, KERNELS_PLAIN},
     {"blas, three blocks, micro-batches", {.vocab = 19, .context = 11, .width = 32, .depth = 3}, 3, 2, KERNELS_BLAS},
     {"blas, long context", {.vocab = 13, .context = 67, .width = 48, .depth = 2}, 2, 2, KERNELS_BLAS},
+    {"portable, long context", {.vocab = 13, .context = 67, .width = 48, .depth = 2}, 2, 2, KERNELS_PORTABLE},
+    {"avx2, long context", {.vocab = 13, .context = 67, .width = 48, .depth = 2}, 2, 2, KERNELS_AVX2},
+    {"avx512, long context", {.vocab = 13, .context = 67, .width = 48, .depth = 2}, 2, 2, KERNELS_AVX512},
 };
 
 enum { DIRECTIONS = 3, SINGLES = 12 };
@@ -93,6 +96,7 @@ static void check_tensor(const struct probe *probe, const char *name, struct rng
 
 static void equals_central_differences(void **state) {
 	const struct test_case *test = *state;
+	if (!kernels_available(test->kernels)) skip();
 	struct model *model = open_model(test->shape, test->sequences, true, test->kernels);
 	const size_t count = (size_t)test->batch * ((size_t)test->shape.context + 1);
 	uint16_t *tokens = random_tokens(count, test->shape.vocab, 2);

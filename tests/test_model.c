@@ -115,6 +115,7 @@ static void the_first_loss_is_ln_v(void **state) {
 	for (size_t w = 0; w < COUNT_OF(widths); w++) {
 		for (size_t v = 0; v < COUNT_OF(vocabularies); v++) {
 			for (int k = 0; k < KERNELS_COUNT; k++) {
+				if (!kernels_available((enum kernels)k)) continue;
 				const struct shape shape = {
 				    .vocab = vocabularies[v], .context = 33, .width = widths[w], .depth = 1 + (int)w % 3};
 				struct model *model = open_model(shape, 2, false, (enum kernels)k);
@@ -183,6 +184,7 @@ static void later_tokens_change_no_earlier_logit(void **state) {
 	(void)state;
 	for (size_t s = 1; s < COUNT_OF(shapes); s++) {
 		for (int k = 0; k < KERNELS_COUNT; k++) {
+			if (!kernels_available((enum kernels)k)) continue;
 			const size_t T = (size_t)shapes[s].context, V = (size_t)shapes[s].vocab;
 			struct model *model = open_model(shapes[s], 1, false, (enum kernels)k);
 			random_parameters(model, 1);
@@ -216,6 +218,7 @@ static void losses_of_sequences_are_means_over_positions(void **state) {
 		uint16_t *tokens = random_tokens(BATCH * row, V, 4);
 		real *logits = array_new((size_t)T * (size_t)V, sizeof(real));
 		for (int k = 0; k < KERNELS_COUNT; k++) {
+			if (!kernels_available((enum kernels)k)) continue;
 			for (int sequences = 1; sequences <= BATCH + 1; sequences += 2) {
 				struct model *model = open_model(shapes[s], sequences, false, (enum kernels)k);
 				random_parameters(model, 3);
@@ -244,6 +247,7 @@ static void nan_anywhere_makes_the_loss_nan(void **state) {
 	const size_t count = 2 * ((size_t)shape.context + 1);
 	uint16_t *tokens = random_tokens(count, shape.vocab, 5);
 	for (int k = 0; k < KERNELS_COUNT; k++) {
+		if (!kernels_available((enum kernels)k)) continue;
 		struct model *model = open_model(shape, 2, true, (enum kernels)k);
 		random_parameters(model, 6);
 		assert_true(isfinite(model_gradient(model, tokens, 2)));
@@ -279,6 +283,7 @@ static void kernel_sets_agree(void **state) {
 		random_parameters(plain, 10);
 		const double loss = model_gradient(plain, tokens, BATCH);
 		for (int k = 1; k < KERNELS_COUNT; k++) {
+			if (!kernels_available((enum kernels)k)) continue;
 			struct model *other = open_model(shapes[s], 2, true, (enum kernels)k);
 			random_parameters(other, 10);
 			assert_true(fabs(model_gradient(other, tokens, BATCH) / loss - 1) < 1e-6);
@@ -310,6 +315,7 @@ static void results_repeat_bit_for_bit(void **state) {
 	const size_t count = BATCH * ((size_t)shape.context + 1);
 	uint16_t *tokens = random_tokens(count, shape.vocab, 11), *others = random_tokens(count, shape.vocab, 12);
 	for (int k = 0; k < KERNELS_COUNT; k++) {
+		if (!kernels_available((enum kernels)k)) continue;
 		struct model *a = open_model(shape, 2, true, (enum kernels)k), *b = open_model(shape, 2, true, (enum kernels)k);
 		struct model *reader = open_model(shape, 2, false, (enum kernels)k);
 		random_parameters(a, 13);

@@ -69,7 +69,7 @@ static struct train_job job_in(const struct fixture *f, char *folder) {
 	    .corpus_path = f->path,
 	    .checkpoint_seconds = 1e9,
 	    .progress_seconds = 1e9,
-	    .kernels = KERNELS_BLAS,
+	    .kernels = kernels_widest(),
 	    .peak_gflops = 1};
 }
 
@@ -311,7 +311,7 @@ static void evaluation_equals_brute_force(void **state) {
 	const struct fixture *f = *state;
 	const struct shape shape = {16, 16, 16, 1};
 	struct model *model;
-	must(model_open(&shape, 3, false, KERNELS_BLAS, &model));
+	must(model_open(&shape, 3, false, kernels_widest(), &model));
 	model_initialise(model, 9);
 	struct rng rng = rng_make(3, "noise");
 	for (size_t i = 0; i < model_tensors(model)->total; i++) model_parameters(model)[i] += (float)rng_normal(&rng) / 4;

@@ -23,7 +23,8 @@ static const struct option_row train_rows[] = {
      "sweep' "
      "does)",
      "FILE"},
-    {"kernels", OPTION_TEXT, FIELD(kernels), "blas", 0, 0, "blas, or plain loops", "NAME"},
+    {"kernels", OPTION_TEXT, FIELD(kernels), "auto", 0, 0,
+     "auto: the widest vectors of this processor; or avx512, avx2, portable, blas, plain", "NAME"},
     {"checkpoint-seconds", OPTION_REAL, FIELD(checkpoint_seconds), "30", 0, 1e9,
      "time between checkpoints; 0: every step", "s"},
     {"json", OPTION_FLAG, FIELD(json), "", 0, 0, "progress and result as JSON lines on standard output", NULL},
@@ -145,12 +146,14 @@ static struct error *job_file_read(
 }
 
 static struct error *find_kernels(const char *name, enum kernels *kernels) {
+	*kernels = kernels_widest();
+	if (strcmp(name, "auto") == 0) return NULL;
 	for (int k = 0; k < KERNELS_COUNT; k++) {
 		if (strcmp(name, kernels_names[k]) != 0) continue;
 		*kernels = (enum kernels)k;
 		return NULL;
 	}
-	return error_new(ERROR_USAGE, "--kernels is '%s'; it must be blas or plain", name);
+	return error_new(ERROR_USAGE, "--kernels is '%s'; it must be auto, avx512, avx2, portable, blas or plain", name);
 }
 
 static struct error *train(struct train_options *options) {
@@ -213,7 +216,7 @@ static struct error *open_both(
 	if (!corpus_path) error = safetensors_text(&file, path, "corpus", &recorded);
 	if (!error) error = corpus_open(corpus_path ? corpus_path : recorded, corpus);
 	safetensors_free(&file);
-	if (!error) error = train_model_open(path, KERNELS_BLAS, model);
+	if (!error) error = train_model_open(path, kernels_widest(), model);
 	if (error) return error;
 	const int vocab = corpus_info(*corpus)->vocab;
 	if (vocab == model_shape(*model)->vocab) return NULL;
