@@ -38,7 +38,7 @@ MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: rung all help setup check-packages test demo lint format clean
+.PHONY: force rung all help setup check-packages test demo lint format clean
 
 rung: check-packages ## build ./rung (the default)
 	@$(MAKE) --no-print-directory -s $(build)/rung
@@ -99,7 +99,12 @@ $(isas:%=$(build)/double/model/vector_%.o): $(build)/double/model/vector_%.o: mo
 	$(say) $(cc) $< '($*, double)'
 	$(q)$(cc) $(CFLAGS) $(isa_$*) -DRUNG_DOUBLE -MMD -MP -c -o $@ $<
 
+# Every record carries the version: a new commit compiles machine.c anew.
 $(build)/base/machine.o: CFLAGS += -DRUNG_VERSION='"$(version)"'
+$(build)/base/machine.o: $(build)/version
+$(build)/version: force
+	@mkdir -p $(@D)
+	@echo '$(version)' | cmp -s - $@ || echo '$(version)' >$@
 # Files that go into the page are embedded by the assembler; see fit/asset.c.
 $(build)/fit/asset.o: CFLAGS += -DCHART_JS='"$(chart)"'
 $(build)/fit/asset.o: $(wildcard fit/page.*) $(wildcard $(chart))
