@@ -1,5 +1,6 @@
 /* rung.c - the table of subcommands. Each one is the door of the folder that it comes from. */
 #include "base/base.h"
+#include "data/data.h"
 
 #include <cblas.h>
 #include <errno.h>
@@ -11,6 +12,7 @@ static const struct command {
 	int (*run)(int argc, char **argv);
 	const char *help;
 } commands[] = {
+    {"data", data_command, "make a corpus of tokens, or look into one"},
     {"doctor", doctor_command, "is this machine fit to measure on"},
 };
 

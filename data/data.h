@@ -34,21 +34,23 @@ const struct corpus_info *corpus_info(const struct corpus *corpus);
 /* `count` tokens of `split` from position `start` on. Decoded frames are kept, up to 256 MB of them, so random windows
  * of a small corpus cost a copy. Not for concurrent calls on one corpus. */
 MUST_CHECK struct error *corpus_read(
-	struct corpus *corpus, enum split split, uint64_t start, size_t count, uint16_t *tokens);
+    struct corpus *corpus, enum split split, uint64_t start, size_t count, uint16_t *tokens);
 
 /* Appends the bytes that `tokens` stand for. "symbols" are written as decimal numbers with spaces. */
 MUST_CHECK struct error *corpus_decode(
-	const struct corpus *corpus, const uint16_t *tokens, size_t count, struct text *out);
+    const struct corpus *corpus, const uint16_t *tokens, size_t count, struct text *out);
 
 /* Text to tokens with the corpus's tokenizer (after its folding). *tokens belongs to the caller: free(). */
 MUST_CHECK struct error *corpus_encode(
-	const struct corpus *corpus, const char *bytes, size_t count, uint16_t **tokens, size_t *token_count);
+    const struct corpus *corpus, const char *bytes, size_t count, uint16_t **tokens, size_t *token_count);
 
 /* Builds the synthetic corpus that `spec` describes, such as {"source":"markov","vocab":64,"order":1,"tokens":3e6,
- * "held_out":2e5,"seed":1}; missing members take the defaults of `rung data source`. `path` names the spec in errors. */
+ * "held_out":2e5,"seed":1}; members are the options of `rung data source` ("held_out" is short for "held_out_tokens"),
+ * missing ones take their defaults. `path` names the spec in errors. */
 MUST_CHECK struct error *source_build(const cJSON *spec, const char *path, const char *out_path);
 
-/* What general compressors make of the held-out bytes: bits per held-out byte, alone and after the training text. */
+/* What general compressors make of the held-out bytes: bits per held-out byte, alone and after the training text (its last
+ * 32 MiB, and the first 8 MiB held out, when there is more). NaN for "symbols". */
 struct compressor_bits {
 	const char *name; /* "zstd -19", "xz -9e" */
 	double alone, after_train;
