@@ -1,6 +1,7 @@
 /* rung.c - the table of subcommands. Each one is the door of the folder that it comes from. */
 #include "base/base.h"
 #include "data/data.h"
+#include "train/train.h"
 
 #include <cblas.h>
 #include <errno.h>
@@ -13,6 +14,9 @@ static const struct command {
 	const char *help;
 } commands[] = {
     {"data", data_command, "make a corpus of tokens, or look into one"},
+    {"train", train_command, "train one model"},
+    {"eval", eval_command, "the held-out loss of a trained model"},
+    {"sample", sample_command, "text from a trained model"},
     {"doctor", doctor_command, "is this machine fit to measure on"},
 };
 
