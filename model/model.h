@@ -100,6 +100,9 @@ MUST_CHECK struct error *model_open(
     const struct shape *shape, int sequences, bool training, enum kernels kernels, struct model **model);
 void model_close(struct model *model); /* NULL is fine */
 
+/* From now on up to `threads` micro-batches are computed at once, with OpenMP. Results do not change by a bit. */
+MUST_CHECK struct error *model_use_threads(struct model *model, int threads);
+
 const struct shape *model_shape(const struct model *model);
 const struct tensor_table *model_tensors(const struct model *model);
 real *model_parameters(struct model *model); /* (table.total) */

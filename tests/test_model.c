@@ -341,6 +341,36 @@ static void results_repeat_bit_for_bit(void **state) {
 	free(others);
 }
 
+static void threads_change_no_bit(void **state) {
+	(void)state;
+	enum { BATCH = 7 };
+	const struct shape shape = shapes[2];
+	uint16_t *tokens = random_tokens(BATCH * ((size_t)shape.context + 1), shape.vocab, 21);
+	for (int k = 0; k < KERNELS_COUNT; k++) {
+		if (!kernels_available((enum kernels)k)) continue;
+		struct model *one = open_model(shape, 2, true, (enum kernels)k);
+		random_parameters(one, 22);
+		double alone[BATCH], together[BATCH];
+		const double loss = model_gradient(one, tokens, BATCH);
+		model_loss(one, tokens, BATCH, alone);
+		for (int threads = 2; threads <= 6; threads++) {
+			struct model *many = open_model(shape, 2, true, (enum kernels)k);
+			random_parameters(many, 22);
+			expect_success(model_use_threads(many, threads));
+			for (int again = 0; again < 3; again++) {
+				assert_true(model_gradient(many, tokens, BATCH) == loss);
+				assert_memory_equal(
+				    model_gradients(many), model_gradients(one), model_tensors(one)->total * sizeof(real));
+			}
+			assert_true(model_loss(many, tokens, BATCH, together) == loss);
+			assert_memory_equal(alone, together, sizeof alone);
+			model_close(many);
+		}
+		model_close(one);
+	}
+	free(tokens);
+}
+
 static void room_for_training_is_counted(void **state) {
 	(void)state;
 	const struct shape shape = shapes[2];
@@ -437,6 +467,7 @@ int main(void) {
 	    cmocka_unit_test(nan_anywhere_makes_the_loss_nan),
 	    cmocka_unit_test(kernel_sets_agree),
 	    cmocka_unit_test(results_repeat_bit_for_bit),
+	    cmocka_unit_test(threads_change_no_bit),
 	    cmocka_unit_test(room_for_training_is_counted),
 	    cmocka_unit_test(generation_equals_the_forward_pass),
 	    cmocka_unit_test(generation_past_the_context_sees_the_last_tokens),

@@ -10,6 +10,7 @@
 struct train_options {
 	struct train_config config; /* first: the config's table serves it */
 	const char *corpus, *out, *kernels, *job;
+	int64_t threads;
 	double checkpoint_seconds;
 	bool json, quiet;
 };
@@ -25,6 +26,8 @@ static const struct option_row train_rows[] = {
      "FILE"},
     {"kernels", OPTION_TEXT, FIELD(kernels), "auto", 0, 0,
      "auto: the widest vectors of this processor; or avx512, avx2, portable, blas, plain", "NAME"},
+    {"threads", OPTION_COUNT, FIELD(threads), "1", 1, 1024,
+     "threads, of use up to one for each 1024 tokens of a step; they change no bit of the result", "n"},
     {"checkpoint-seconds", OPTION_REAL, FIELD(checkpoint_seconds), "30", 0, 1e9,
      "time between checkpoints; 0: every step", "s"},
     {"json", OPTION_FLAG, FIELD(json), "", 0, 0, "progress and result as JSON lines on standard output", NULL},
@@ -157,7 +160,8 @@ static struct error *find_kernels(const char *name, enum kernels *kernels) {
 }
 
 static struct error *train(struct train_options *options) {
-	struct train_job job = {.folder = options->out, .checkpoint_seconds = options->checkpoint_seconds};
+	struct train_job job = {
+	    .folder = options->out, .checkpoint_seconds = options->checkpoint_seconds, .threads = (int)options->threads};
 	struct train_result result = {0};
 	struct display display = {.json = options->json};
 	struct job_file file = {0};

@@ -308,6 +308,7 @@ static struct error *open_run(struct run *run) {
 	if (sequences < 1) sequences = 1;
 	if (sequences > run->config->batch) sequences = (int)run->config->batch;
 	TRY(model_open(&shape, sequences, true, run->job->kernels, &run->state.model));
+	if (run->job->threads > 1) TRY(model_use_threads(run->state.model, run->job->threads));
 	TRY(optimizer_open(model_tensors(run->state.model), &run->state.optimizer));
 	const size_t tokens = (size_t)run->config->batch * (size_t)(run->config->context + 1);
 	run->tokens = array_new(tokens, sizeof *run->tokens);
