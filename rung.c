@@ -1,7 +1,7 @@
 /* rung.c - the table of subcommands. Each one is the door of the folder that it comes from. */
 #include "base/base.h"
 #include "data/data.h"
-#include "sweep/sweep.h"
+#include "fit/fit.h"
 #include "train/train.h"
 
 #include <cblas.h>
@@ -15,11 +15,10 @@ static const struct command {
 	const char *help;
 } commands[] = {
     {"data", data_command, "make a corpus of tokens, or look into one"},
-    {"plan", plan_command, "what a ladder would run, and what it costs"},
-    {"sweep", sweep_command, "train a ladder, or go on with one"},
     {"train", train_command, "train one model"},
     {"eval", eval_command, "the held-out loss of a trained model"},
     {"sample", sample_command, "text from a trained model"},
+    {"report", report_command, "a page, and figures for papers, from a lab"},
     {"doctor", doctor_command, "is this machine fit to measure on"},
 };
 

@@ -1,0 +1,144 @@
+#!/usr/bin/env bash
+# rung report as a user runs it: on finished, unfinished and bare labs, with figures, and with what goes wrong.
+set -uo pipefail
+rung=${rung:-./rung}
+here=$(cd "$(dirname "$0")" && pwd)
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+number=0
+if ! command -v python3 >/dev/null; then
+	echo "ok 1 - the report # SKIP python3 makes the labs of this test and is not installed"
+	exit 0
+fi
+lab() { python3 "$here/make_lab.py" "$scratch/$1" "${@:2}"; }
+
+# ok NAME COMMAND...: the command must succeed.
+ok() {
+	local name=$1
+	shift
+	number=$((number + 1))
+	if "$@" >"$scratch/log" 2>&1; then
+		echo "ok $number - $name"
+	else
+		echo "not ok $number - $name"
+		sed 's/^/# /' "$scratch/log" "$scratch/out" "$scratch/err" | head -n 40
+	fi
+}
+# says CODE STDOUT STDERR COMMAND...: exit code and extended patterns; '' means that nothing may be printed there.
+says() {
+	local expected=$1 out=$2 err=$3 code
+	shift 3
+	"$@" >"$scratch/out" 2>"$scratch/err"
+	code=$?
+	echo "exit code $code, expected $expected"
+	[ "$code" -eq "$expected" ] || return 1
+	if [ -n "$out" ]; then grep -qE -- "$out" "$scratch/out" || return 1; else [ ! -s "$scratch/out" ] || return 1; fi
+	if [ -n "$err" ]; then grep -qE -- "$err" "$scratch/err"; else [ ! -s "$scratch/err" ]; fi
+}
+
+lab text
+lab markov --source markov
+lab open --unfinished
+lab bare --without fit.json,corpus.json,samples.json,plan.json,runs
+lab hostile --hostile
+lab many --rungs 10 --horizons 30 --rows 400
+
+ok 'a finished lab: page, summary, no notes' says 0 'N\^-0\.322 \(90 %' '' "$rung" report "$scratch/text"
+ok 'the page stands in the lab' test -s "$scratch/text/report.html"
+ok 'lines of the summary fit 80 columns' awk 'NR > 2 && length($0) > 80 {exit 1}' "$scratch/out"
+ok '--out' says 0 "^$scratch/x.html: " '' "$rung" report "$scratch/text" --out "$scratch/x.html"
+ok 'the same lab gives the same page' cmp "$scratch/text/report.html" "$scratch/x.html"
+ok 'a source with a known floor' says 0 'entropy$|rate is known: 1\.190, inside' '' "$rung" report "$scratch/markov"
+ok 'an unfinished ladder says what to do' says 0 'The lowest held-out loss' "run 'rung fit " "$rung" report "$scratch/open"
+ok 'it says that runs are open' grep -q "1 run is not finished; 'rung sweep" "$scratch/err"
+ok 'points.csv alone is enough' says 0 'The lowest held-out loss' 'no records in runs/' "$rung" report "$scratch/bare"
+ok 'many runs with long logs' says 0 '300 finished runs, 10 rungs' '' "$rung" report "$scratch/many"
+size=$(wc -c <"$scratch/many/report.html")
+ok "their page stays small: $size bytes" test "$size" -lt 2500000
+
+ok '--json' says 0 '"report": ?' '' "$rung" report "$scratch/text" --json
+ok '--json is JSON with the headline' python3 -c '
+import json, sys
+answer = json.load(open(sys.argv[1]))
+assert answer["report"] == sys.argv[2] + "/report.html", answer
+assert len(answer["headline"]) == 6 and not answer["missing"] and not answer["figures"], answer' "$scratch/out" "$scratch/text"
+
+# The document inside the page, read as a browser would: the script element ends at its first end tag.
+cat >"$scratch/document.py" <<'END'
+import html.parser, json, sys
+class Page(html.parser.HTMLParser):
+    data, inside, scripts, foreign = "", False, 0, []
+    def handle_starttag(self, tag, attributes):
+        names = dict(attributes)
+        self.inside = names.get("id") == "data"
+        self.scripts += tag == "script"
+        self.foreign += [v for k, v in attributes if k in ("src", "href") and not v.startswith("#")]
+    def handle_endtag(self, tag):
+        self.inside = False
+    def handle_data(self, data):
+        if self.inside: self.data += data
+page = Page()
+page.feed(open(sys.argv[1], encoding="utf-8").read())
+document = json.loads(page.data)
+assert page.scripts == 3 and not page.foreign, (page.scripts, page.foreign)
+lab = sys.argv[2]
+for name in ("fit", "corpus", "samples", "plan"):
+    assert document[name] == json.load(open(f"{lab}/{name}.json", encoding="utf-8")), name
+assert len(document["points"]) == sum(1 for _ in open(f"{lab}/points.csv")) - 1
+END
+ok 'the page holds the lab, whole' python3 "$scratch/document.py" "$scratch/text/report.html" "$scratch/text"
+ok 'a hostile lab' says 0 'Measured from' '' "$rung" report "$scratch/hostile"
+ok 'its texts stay texts' python3 "$scratch/document.py" "$scratch/hostile/report.html" "$scratch/hostile"
+
+if command -v gnuplot >/dev/null; then
+	ok '--figures' says 0 'each as .svg and .pdf' '' "$rung" report "$scratch/text" --figures "$scratch/figures"
+	all="learning-curves loss-N loss-D loss-C isoflop residuals profile-E overview"
+	whole() {
+		local name
+		for name in $all; do
+			head -c 5 "$scratch/figures/$name.pdf" | grep -q '%PDF-' || { echo "$name.pdf"; return 1; }
+			python3 -c 'import sys, xml.dom.minidom as m; m.parse(sys.argv[1])' "$scratch/figures/$name.svg" || return 1
+			[ "$(wc -c <"$scratch/figures/$name.svg")" -gt 8000 ] || { echo "$name.svg is nearly empty"; return 1; }
+		done
+	}
+	ok 'every figure is there and well formed' whole
+	redraw() { cd "$scratch/figures" && rm loss-C.svg && gnuplot loss-C.gp && test -s loss-C.svg; }
+	ok 'a script draws its figure again by hand' redraw
+	ok 'figures of an unfinished ladder' says 0 'loss-N, loss-D, loss-C' '' bash -c "'$rung' report '$scratch/open' --figures '$scratch/some' 2>/dev/null"
+	ok 'none that there are no data for' test ! -e "$scratch/some/isoflop.gp"
+else
+	number=$((number + 1))
+	echo "ok $number - figures # SKIP gnuplot is not installed"
+fi
+
+ok '--help' says 0 'usage: rung report LAB' '' "$rung" report --help
+ok 'no lab named' says 2 '' 'takes one lab folder, found 0' "$rung" report
+ok 'no such lab' says 3 '' 'there is no such lab folder' "$rung" report "$scratch/none"
+ok 'not a lab' says 3 '' 'no points.csv' "$rung" report "$scratch"
+mkdir "$scratch/bad" && echo 'id,width' >"$scratch/bad/points.csv"
+ok 'a broken table' says 3 '' "points.csv: line 1: there is no column 'depth'" "$rung" report "$scratch/bad"
+ok 'no folder to write to' says 1 '' 'no-such-folder' "$rung" report "$scratch/text" --out "$scratch/no-such-folder/x.html"
+
+# In a browser, where there is one: the script runs to its end and complains of nothing.
+browser=$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)
+look() {
+	timeout 60 "$browser" --headless --no-sandbox --disable-gpu --disable-background-networking --user-data-dir="$scratch/profile" \
+		--virtual-time-budget=5000 --enable-logging=stderr --dump-dom "file://$1" >"$scratch/dom" 2>"$scratch/console"
+}
+if [ -n "$browser" ] && look "$scratch/text/report.html" && grep -q '</html>' "$scratch/dom"; then
+	drawn() {
+		look "$scratch/$1/report.html"
+		! grep -E 'CONSOLE|Uncaught' "$scratch/console" || return 1
+		grep -q 'Drawn by rung' "$scratch/dom" || { echo 'the script stopped before the footer'; return 1; }
+		[ "$(grep -o '<canvas' "$scratch/dom" | wc -l)" -eq "$2" ] || { echo "expected $2 charts"; return 1; }
+	}
+	ok 'the page draws its nine charts' drawn text 9
+	ok 'and those of a synthetic source' drawn markov 9
+	ok 'and those of an unfinished ladder' drawn open 5
+	ok 'and those of a bare table' drawn bare 4
+	ok 'and a hostile lab, whose scripts do not run' drawn hostile 9
+	ok 'its title is its own' grep -q '<title>hostile · scaling laws</title>' "$scratch/dom"
+else
+	number=$((number + 1))
+	echo "ok $number - the page in a browser # SKIP there is no chromium that starts"
+fi
