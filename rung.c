@@ -2,6 +2,7 @@
 #include "base/base.h"
 #include "data/data.h"
 #include "fit/fit.h"
+#include "sweep/sweep.h"
 #include "train/train.h"
 
 #include <cblas.h>
@@ -15,6 +16,8 @@ static const struct command {
 	const char *help;
 } commands[] = {
     {"data", data_command, "make a corpus of tokens, or look into one"},
+    {"plan", plan_command, "what a ladder would run, and what it costs"},
+    {"sweep", sweep_command, "train a ladder, or go on with one"},
     {"train", train_command, "train one model"},
     {"eval", eval_command, "the held-out loss of a trained model"},
     {"sample", sample_command, "text from a trained model"},

@@ -216,19 +216,17 @@ static void add_pieces(struct model *model, int first, int count, size_t from, s
 	}
 }
 
-/* Sum of the losses of all positions of pieces first..first + count - 1. */
-static double sum_losses(const struct model *model, const struct batch *batch, int first, int count) {
+/* Adds the losses of all positions of pieces first..first + count - 1 to *total, sequence after sequence. */
+static void add_losses(const struct model *model, const struct batch *batch, int first, int count, double *total) {
 	const int T = model->network.shape.context;
-	double total = 0;
 	for (int i = 0; i < count; i++) {
 		for (int b = 0; b < batch_piece(model, batch, first + i); b++) {
 			double sum = 0;
 			for (int t = 0; t < T; t++) sum += model->passes[i].row_loss[b * T + t];
 			if (batch->per_sequence) batch->per_sequence[(first + i) * model->network.sequences + b] = sum / T;
-			total += sum;
+			*total += sum;
 		}
 	}
-	return total;
 }
 
 /* The mean loss, with or without its gradient. Each thread takes a micro-batch; then their gradients are added in the
@@ -260,7 +258,7 @@ static double run(struct model *model, const struct batch *batch) {
 				    total_reals * (size_t)(thread + 1) / (size_t)team);
 				/* Ends in a barrier: nobody starts on the next pieces before all sums are done. */
 #pragma omp single
-			total += sum_losses(model, batch, first, count);
+			add_losses(model, batch, first, count, &total);
 		}
 	}
 	return total / ((double)batch->count * network->shape.context);

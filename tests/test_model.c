@@ -358,7 +358,7 @@ static void threads_change_no_bit(void **state) {
 			random_parameters(many, 22);
 			expect_success(model_use_threads(many, threads));
 			for (int again = 0; again < 3; again++) {
-				assert_true(model_gradient(many, tokens, BATCH) == loss);
+				if (model_gradient(many, tokens, BATCH) != loss) fail_msg("%s, %d threads", kernels_names[k], threads);
 				assert_memory_equal(
 				    model_gradients(many), model_gradients(one), model_tensors(one)->total * sizeof(real));
 			}

@@ -1,0 +1,321 @@
+/* Jobs: the runs of a plan with their ids and folders, what waits for what, what is already done, what comes next. */
+#include "sweep/sweep.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ------------------------------------------------------------------------------------------------- making the list --- */
+
+static struct error *place_job(struct job *job, const struct corpus_info *corpus, const char *lab) {
+	TRY(train_id(&job->config, corpus, job->kind == JOB_TRUNK, job->id));
+	struct text folder = {0};
+	text_add(&folder, "%s/runs/%s", lab, job->id);
+	job->folder = folder.data;
+	return text_error(&folder);
+}
+
+/* The step at which a run leaves its trunk; 0 when it has nothing to share, or nothing to do after it. */
+static int64_t branch_step(const struct train_config *config) {
+	const struct train_steps steps = train_steps(config);
+	return steps.cooldown_start < steps.total ? steps.cooldown_start : 0;
+}
+
+/* The trunk of one (rung, seed), or no job where no horizon could share it. */
+static struct error *add_trunk(
+    const struct rung *rung, struct job job, const struct corpus_info *corpus, const char *lab, struct job_list *jobs) {
+	job.kind = JOB_TRUNK;
+	job.horizon = rung->horizon_count - 1;
+	job.config.tokens = rung->horizons[job.horizon];
+	job.branches = array_new((size_t)rung->horizon_count, sizeof *job.branches);
+	if (!job.branches) return error_memory((size_t)rung->horizon_count * sizeof *job.branches);
+	for (int h = 0; h < rung->horizon_count; h++) {
+		struct train_config config = job.config;
+		config.tokens = rung->horizons[h];
+		const int64_t step = branch_step(&config);
+		/* Horizons of very few steps may branch at the same one. */
+		if (step > 0 && (job.branch_count == 0 || step > job.branches[job.branch_count - 1]))
+			job.branches[job.branch_count++] = step;
+	}
+	if (rung->horizon_count < 2 || job.branch_count == 0) {
+		free(job.branches);
+		return NULL;
+	}
+	job.ends = job.branches[job.branch_count - 1];
+	struct job *trunk = &jobs->items[jobs->count++];
+	*trunk = job;
+	return place_job(trunk, corpus, lab);
+}
+
+static struct error *add_run(
+    int64_t tokens, struct job job, int trunk, const struct corpus_info *corpus, const char *lab,
+    struct job_list *jobs) {
+	job.kind = JOB_RUN;
+	job.config.tokens = tokens;
+	job.ends = train_steps(&job.config).total;
+	if (trunk >= 0 && branch_step(&job.config) > 0) {
+		job.trunk = trunk;
+		job.begins = branch_step(&job.config);
+		job.start = train_branch_path(jobs->items[trunk].folder, job.begins);
+		if (!job.start) return error_memory(256);
+	}
+	struct job *run = &jobs->items[jobs->count++];
+	*run = job;
+	return place_job(run, corpus, lab);
+}
+
+static struct error *check_unique(const struct job_list *jobs) {
+	for (int i = 0; i < jobs->count; i++)
+		for (int j = i + 1; j < jobs->count; j++)
+			if (jobs->items[i].kind != JOB_COMPRESS && strcmp(jobs->items[i].id, jobs->items[j].id) == 0)
+				return error_new(
+				    ERROR_DATA, "rungs[%d] and rungs[%d] of the plan ask for the same run (%lld tokens, seed %lld)",
+				    jobs->items[i].rung, jobs->items[j].rung, (long long)jobs->items[i].config.tokens,
+				    (long long)jobs->items[i].config.seed);
+	return NULL;
+}
+
+struct error *jobs_make(
+    const struct plan *plan, const struct corpus_info *corpus, const char *lab, struct job_list *jobs) {
+	size_t most = 1;
+	for (int r = 0; r < plan->rung_count; r++)
+		most += (size_t)plan->rungs[r].seed_count * ((size_t)plan->rungs[r].horizon_count + 1);
+	*jobs = (struct job_list){
+	    .items = array_new(most, sizeof *jobs->items),
+	    .slowness = array_new((size_t)plan->rung_count, sizeof *jobs->slowness),
+	    .rung_count = plan->rung_count,
+	};
+	if (!jobs->items || !jobs->slowness) return error_memory(most * sizeof *jobs->items);
+
+	for (int r = 0; r < plan->rung_count; r++) {
+		const struct rung *rung = &plan->rungs[r];
+		jobs->slowness[r] = 1;
+		for (int s = 0; s < rung->seed_count; s++) {
+			struct job job = {.rung = r, .config = rung->config, .trunk = -1};
+			job.config.seed = rung->seeds[s];
+			const int before = jobs->count;
+			TRY(add_trunk(rung, job, corpus, lab, jobs));
+			const int trunk = jobs->count > before ? before : -1;
+			for (int h = 0; h < rung->horizon_count; h++) {
+				job.horizon = h;
+				TRY(add_run(rung->horizons[h], job, trunk, corpus, lab, jobs));
+			}
+		}
+	}
+	/* Compressors count bytes; a source of symbols has none. */
+	if (corpus->bytes[SPLIT_HELD_OUT]) {
+		char *folder = strdup(lab);
+		if (!folder) return error_memory(strlen(lab));
+		jobs->items[jobs->count++] = (struct job){.kind = JOB_COMPRESS, .trunk = -1, .folder = folder};
+	}
+	return check_unique(jobs);
+}
+
+void jobs_free(struct job_list *jobs) {
+	for (int i = 0; i < jobs->count; i++) {
+		free(jobs->items[i].folder);
+		free(jobs->items[i].branches);
+		free(jobs->items[i].start);
+	}
+	free(jobs->items);
+	free(jobs->slowness);
+	*jobs = (struct job_list){0};
+}
+
+/* ------------------------------------------------------------------------------------------------ what is done already --- */
+
+/* The status in a run's record. A record that cannot be read counts as a run to be done: its child will say what is
+ * wrong with it. */
+static enum job_state recorded_state(const char *folder) {
+	enum job_state state = JOB_WAITING;
+	char *path = path_join(folder, "run.json");
+	cJSON *root = NULL;
+	if (path && file_exists(path)) error_free(json_read(path, &root));
+	const char *status = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "status"));
+	if (status && strcmp(status, "done") == 0) state = JOB_DONE;
+	if (status && strcmp(status, "diverged") == 0) state = JOB_DIVERGED;
+	cJSON_Delete(root);
+	free(path);
+	return state;
+}
+
+static bool compressors_recorded(const char *lab) {
+	char *path = path_join(lab, "corpus.json");
+	cJSON *root = NULL;
+	if (path && file_exists(path)) error_free(json_read(path, &root));
+	const bool there = cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(root, "compressors")) > 0;
+	cJSON_Delete(root);
+	free(path);
+	return there;
+}
+
+/* A trunk that was stopped has come to its latest branch at least. */
+static double trunk_progress(const struct job *trunk) {
+	double progress = 0;
+	for (int b = 0; b < trunk->branch_count; b++) {
+		char *path = train_branch_path(trunk->folder, trunk->branches[b]);
+		if (path && file_exists(path)) progress = (double)trunk->branches[b] / (double)trunk->ends;
+		free(path);
+	}
+	return progress;
+}
+
+void jobs_survey(struct job_list *jobs, const char *lab) {
+	for (int i = 0; i < jobs->count; i++) {
+		struct job *job = &jobs->items[i];
+		if (job->kind == JOB_COMPRESS)
+			job->state = compressors_recorded(lab) ? JOB_DONE : JOB_WAITING;
+		else
+			job->state = recorded_state(job->folder);
+		job->ready = false;
+		job->progress = job->kind == JOB_TRUNK && job->state == JOB_WAITING ? trunk_progress(job) : 0;
+	}
+	/* A trunk is there for its cooldowns. */
+	for (int t = 0; t < jobs->count; t++) {
+		if (jobs->items[t].kind != JOB_TRUNK || jobs->items[t].state != JOB_WAITING) continue;
+		bool needed = false;
+		for (int i = 0; i < jobs->count; i++) {
+			struct job *job = &jobs->items[i];
+			if (job->trunk != t || job->state != JOB_WAITING) continue;
+			job->ready = file_exists(job->start);
+			needed |= !job->ready;
+		}
+		if (!needed) jobs->items[t].state = JOB_DONE;
+	}
+}
+
+/* ------------------------------------------------------------------------------------------------------ what is next --- */
+
+/* What its trunk has meanwhile made of a waiting job. */
+static void settle(struct job_list *jobs, struct job *job) {
+	if (job->state != JOB_WAITING || job->ready) return;
+	job->ready = job->trunk < 0 || file_exists(job->start);
+	if (job->ready) return;
+	const enum job_state trunk = jobs->items[job->trunk].state;
+	if (trunk == JOB_DIVERGED) job->state = JOB_DIVERGED;
+	/* Done, but without the branch: somebody took the file away. */
+	if (trunk == JOB_FAILED || trunk == JOB_DONE) job->state = JOB_FAILED;
+}
+
+int jobs_next(struct job_list *jobs) {
+	int best = -1;
+	double longest = -1;
+	for (int i = 0; i < jobs->count; i++) {
+		settle(jobs, &jobs->items[i]);
+		if (jobs->items[i].state != JOB_WAITING || !jobs->items[i].ready) continue;
+		const double path = job_path(jobs, i);
+		if (path > longest) {
+			longest = path;
+			best = i;
+		}
+	}
+	return best;
+}
+
+/* Of all its own work, at the speed measured so far. */
+static double job_seconds(const struct job_list *jobs, const struct job *job) {
+	return job->seconds * (job->kind == JOB_COMPRESS ? 1 : jobs->slowness[job->rung]);
+}
+
+static double seconds_left(const struct job_list *jobs, const struct job *job) {
+	if (job->state != JOB_WAITING && job->state != JOB_RUNNING) return 0;
+	return job_seconds(jobs, job) * (1 - job->progress);
+}
+
+/* The part of a trunk's seconds that come after `step`. */
+static double seconds_after(const struct job_list *jobs, const struct job *trunk, int64_t step) {
+	return job_seconds(jobs, trunk) * (double)(trunk->ends - step) / (double)(trunk->ends - trunk->begins);
+}
+
+double job_path(const struct job_list *jobs, int job) {
+	const struct job *self = &jobs->items[job];
+	const double own = seconds_left(jobs, self);
+	double longest = own;
+	if (self->kind != JOB_TRUNK) return longest;
+	for (int i = 0; i < jobs->count; i++) {
+		const struct job *branch = &jobs->items[i];
+		if (branch->trunk != job || branch->state != JOB_WAITING || branch->ready) continue;
+		const double until = fmax(0, own - seconds_after(jobs, self, branch->begins));
+		longest = fmax(longest, until + seconds_left(jobs, branch));
+	}
+	return longest;
+}
+
+/* ---------------------------------------------------------------------------------------------------------- playing ahead --- */
+
+/* The scheduler's own rule on predicted times. */
+struct play {
+	const struct job_list *jobs;
+	double *left, *path;
+	bool *running, *waiting;
+};
+
+static bool play_ready(const struct play *play, int i) {
+	const struct job *job = &play->jobs->items[i];
+	if (job->ready || job->trunk < 0) return true;
+	const int trunk = job->trunk;
+	if (!play->running[trunk] && !play->waiting[trunk]) return true;
+	return play->left[trunk] <= seconds_after(play->jobs, &play->jobs->items[trunk], job->begins) * (1 + 1e-9);
+}
+
+static int play_start(struct play *play, int workers) {
+	int busy = 0;
+	for (int i = 0; i < play->jobs->count; i++) busy += play->running[i];
+	while (busy < workers) {
+		int best = -1;
+		for (int i = 0; i < play->jobs->count; i++)
+			if (play->waiting[i] && play_ready(play, i) && (best < 0 || play->path[i] > play->path[best])) best = i;
+		if (best < 0) break;
+		play->waiting[best] = false;
+		play->running[best] = true;
+		busy++;
+	}
+	return busy;
+}
+
+/* Seconds until the next job ends or the next trunk passes a branch that somebody waits for. */
+static double play_next_event(const struct play *play) {
+	const struct job_list *jobs = play->jobs;
+	double next = INFINITY;
+	for (int i = 0; i < jobs->count; i++) {
+		if (play->running[i]) next = fmin(next, play->left[i]);
+		const int trunk = jobs->items[i].trunk;
+		if (!play->waiting[i] || trunk < 0 || !play->running[trunk] || play_ready(play, i)) continue;
+		next = fmin(next, play->left[trunk] - seconds_after(jobs, &jobs->items[trunk], jobs->items[i].begins));
+	}
+	return next;
+}
+
+double jobs_time_left(const struct job_list *jobs, int workers) {
+	const size_t count = (size_t)jobs->count;
+	struct play play = {
+	    .jobs = jobs,
+	    .left = array_new(count, sizeof(double)),
+	    .path = array_new(count, sizeof(double)),
+	    .running = array_new(count, sizeof(bool)),
+	    .waiting = array_new(count, sizeof(bool)),
+	};
+	double time = 0;
+	if (play.left && play.path && play.running && play.waiting) {
+		for (int i = 0; i < jobs->count; i++) {
+			play.left[i] = seconds_left(jobs, &jobs->items[i]);
+			play.path[i] = job_path(jobs, i);
+			play.running[i] = jobs->items[i].state == JOB_RUNNING;
+			play.waiting[i] = jobs->items[i].state == JOB_WAITING;
+		}
+		while (play_start(&play, workers) > 0) {
+			const double step = play_next_event(&play);
+			time += step;
+			for (int i = 0; i < jobs->count; i++) {
+				if (!play.running[i]) continue;
+				play.left[i] -= step;
+				if (play.left[i] <= 0) play.running[i] = false;
+			}
+		}
+	}
+	free(play.left);
+	free(play.path);
+	free(play.running);
+	free(play.waiting);
+	return time;
+}

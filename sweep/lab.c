@@ -1,0 +1,230 @@
+/* The lab: one folder, one frozen plan, one corpus, one sweep at a time. */
+#include "sweep/sweep.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+/* ----------------------------------------------------------------------------------------------------------- the lock --- */
+
+static long lock_owner(int descriptor) {
+	char digits[24] = "";
+	const ssize_t count = pread(descriptor, digits, sizeof digits - 1, 0);
+	return count > 0 ? strtol(digits, NULL, 10) : 0;
+}
+
+/* Children inherit the lock: a new sweep must not start before those of a killed one have written their checkpoints. */
+static struct error *take_lock(const char *folder, int *lock) {
+	struct text path = {0};
+	text_add(&path, "%s/lock", folder);
+	struct error *error = text_error(&path);
+	if (error) goto done;
+	*lock = open(path.data, O_RDWR | O_CREAT, 0666);
+	if (*lock < 0) {
+		error = error_system("open", path.data);
+		goto done;
+	}
+	bool taken = flock(*lock, LOCK_EX | LOCK_NB) == 0;
+	if (!taken && errno == EWOULDBLOCK) {
+		const long owner = lock_owner(*lock);
+		if (owner > 0 && kill((pid_t)owner, 0) && errno == ESRCH)
+			taken = flock(*lock, LOCK_EX) == 0; /* a matter of moments: they are on their way out */
+		else {
+			error = error_new(
+			    ERROR_FAILED,
+			    "%s is in use by another sweep (process %ld); wait for it, or stop it with: kill -INT %ld", folder,
+			    owner, owner);
+			goto done;
+		}
+	}
+	char digits[24];
+	const int length = snprintf(digits, sizeof digits, "%ld\n", (long)getpid());
+	if (!taken || ftruncate(*lock, 0) || pwrite(*lock, digits, (size_t)length, 0) != length)
+		error = error_system("lock", path.data);
+done:
+	text_free(&path);
+	return error;
+}
+
+/* ---------------------------------------------------------------------------------------------------------- the corpus --- */
+
+/* An absolute path, so that the lab can be gone on with from anywhere; as it is when there is no such file. */
+static struct error *make_absolute(char **path) {
+	char *absolute = realpath(*path, NULL);
+	if (!absolute) return NULL;
+	free(*path);
+	*path = absolute;
+	return NULL;
+}
+
+static struct error *build_source(const struct plan *plan, const char *name, const char *path) {
+	struct text place = {0};
+	text_add(&place, "%s: corpus", name);
+	struct error *error = text_error(&place);
+	if (!error) error = source_build(plan->source, place.data, path);
+	text_free(&place);
+	return error;
+}
+
+/* `frozen`: the lab has a plan already, and what lies there as source.corpus was made for it. */
+static struct error *open_corpus(struct lab *lab, const char *plan_name, bool frozen) {
+	struct plan *plan = &lab->plan;
+	if (plan->source) {
+		lab->corpus_path = path_join(lab->folder, "source.corpus");
+		if (!lab->corpus_path) return error_memory(256);
+		if (!frozen || !file_exists(lab->corpus_path)) TRY(build_source(plan, plan_name, lab->corpus_path));
+	} else if (plan->corpus) {
+		lab->corpus_path = strdup(plan->corpus);
+		if (!lab->corpus_path) return error_memory(256);
+	} else
+		return error_new(
+		    ERROR_USAGE,
+		    "%s names no corpus; name one: --corpus F.corpus (`rung data import TEXT --out F.corpus` makes one)",
+		    plan_name);
+	TRY(make_absolute(&lab->corpus_path));
+	TRY(corpus_open(lab->corpus_path, &lab->corpus));
+
+	char hash[HASH_HEX_SIZE];
+	hash_hex(corpus_info(lab->corpus)->hash, hash);
+	if (plan->corpus_hash[0] && strcmp(hash, plan->corpus_hash) != 0)
+		return error_new(
+		    ERROR_DATA,
+		    "%s: its hash is %s, but %s was made for the corpus %s; bring that corpus back, or begin another lab",
+		    lab->corpus_path, hash, plan_name, plan->corpus_hash);
+	memcpy(plan->corpus_hash, hash, sizeof hash);
+	if (plan->corpus) TRY(plan_set_corpus(plan, lab->corpus_path));
+	return NULL;
+}
+
+/* ------------------------------------------------------------------------------------------------------ the frozen plan --- */
+
+/* What decides about the runs: where the corpus lies does not, what is in it does. */
+static cJSON *comparable(const struct plan *plan) {
+	cJSON *root = plan_to_json(plan);
+	if (root && plan->corpus) cJSON_DeleteItemFromObjectCaseSensitive(root, "corpus");
+	return root;
+}
+
+static struct error *check_same(const struct lab *lab, const struct plan *frozen, const char *path, const char *name) {
+	struct text differences = {0};
+	cJSON *one = comparable(frozen), *other = comparable(&lab->plan);
+	struct error *error = one && other ? NULL : error_memory(4096);
+	if (!error) plan_differences(one, path, other, name, &differences);
+	if (!error) error = text_error(&differences);
+	if (!error && differences.length)
+		error = error_new(
+		    ERROR_USAGE,
+		    "%s holds another plan than %s:\n%.*sgo on with the lab's own plan (rung sweep --lab %s), or take another "
+		    "lab",
+		    lab->folder, name, (int)(differences.length < 600 ? differences.length : 600), differences.data,
+		    lab->folder);
+	text_free(&differences);
+	cJSON_Delete(one);
+	cJSON_Delete(other);
+	return error;
+}
+
+static struct error *freeze(const struct lab *lab, const char *path) {
+	cJSON *root = plan_to_json(&lab->plan);
+	if (!root) return error_memory(4096);
+	struct error *error = json_write(path, root);
+	cJSON_Delete(root);
+	return error;
+}
+
+/* Everything after the lock. `path`: of the frozen plan. */
+static struct error *open_locked(
+    struct lab *lab, struct plan *asked, const char *asked_path, const char *corpus, const char *path) {
+	struct plan frozen = {0};
+	const bool there = file_exists(path);
+	struct error *error = there ? plan_read(path, &frozen) : NULL;
+	const char *name = asked ? asked_path : path;
+	if (!error && !there && !asked)
+		error = error_new(
+		    ERROR_USAGE, "%s holds no plan yet; say what to run: --preset demo, or --plan PLAN.json", lab->folder);
+	if (error) goto done;
+
+	if (asked) {
+		lab->plan = *asked;
+		*asked = (struct plan){0};
+	} else {
+		lab->plan = frozen;
+		frozen = (struct plan){0};
+	}
+	if (!corpus && !lab->plan.corpus && !lab->plan.source && frozen.corpus) corpus = frozen.corpus;
+	if (corpus) error = plan_set_corpus(&lab->plan, corpus);
+	if (!error) error = open_corpus(lab, name, there);
+	if (!error && there && asked) error = check_same(lab, &frozen, path, name);
+	if (!error) error = plan_check(&lab->plan, name, corpus_info(lab->corpus));
+	if (!error && (!there || corpus)) error = freeze(lab, path);
+done:
+	plan_free(&frozen);
+	return error;
+}
+
+struct error *lab_open(
+    const char *folder, struct plan *asked, const char *asked_path, const char *corpus, struct lab *lab) {
+	*lab = (struct lab){.lock = -1};
+	TRY(folder_make(folder));
+	lab->folder = strdup(folder);
+	char *path = path_join(folder, "plan.json");
+	struct error *error = lab->folder && path ? take_lock(folder, &lab->lock) : error_memory(256);
+	if (!error) error = open_locked(lab, asked, asked_path, corpus, path);
+	free(path);
+	return error;
+}
+
+void lab_close(struct lab *lab) {
+	corpus_close(lab->corpus);
+	plan_free(&lab->plan);
+	free(lab->corpus_path);
+	free(lab->folder);
+	if (lab->lock >= 0) close(lab->lock);
+	*lab = (struct lab){.lock = -1};
+}
+
+/* --------------------------------------------------------------------------------------------------------- corpus.json --- */
+
+static bool add_split(cJSON *root, const char *key, const struct corpus_info *info, enum split split) {
+	cJSON *object = cJSON_AddObjectToObject(root, key);
+	return object && cJSON_AddNumberToObject(object, "tokens", (double)info->tokens[split]) &&
+	       cJSON_AddNumberToObject(object, "bytes", (double)info->bytes[split]) &&
+	       cJSON_AddNumberToObject(object, "documents", (double)info->documents[split]);
+}
+
+static bool add_corpus(cJSON *root, const struct lab *lab, const cJSON *compressors) {
+	const struct corpus_info *info = corpus_info(lab->corpus);
+	char hash[HASH_HEX_SIZE], source_hash[HASH_HEX_SIZE];
+	if (!cJSON_AddStringToObject(root, "path", lab->corpus_path) ||
+	    !cJSON_AddStringToObject(root, "tokenizer", info->tokenizer) ||
+	    !cJSON_AddNumberToObject(root, "vocab", info->vocab) ||
+	    !cJSON_AddStringToObject(root, "hash", hash_hex(info->hash, hash)) ||
+	    !cJSON_AddStringToObject(root, "source_hash", hash_hex(info->source_hash, source_hash)) ||
+	    !cJSON_AddStringToObject(root, "description", info->description) ||
+	    !add_split(root, "train", info, SPLIT_TRAIN) || !add_split(root, "held_out", info, SPLIT_HELD_OUT))
+		return false;
+	cJSON *entropy = cJSON_AddObjectToObject(root, "entropy");
+	if (!entropy || !json_add_number(entropy, "unigram", info->unigram) ||
+	    !json_add_number(entropy, "bigram", info->bigram) || !json_add_number(entropy, "rate", info->entropy_rate))
+		return false;
+	cJSON *copy = compressors ? cJSON_Duplicate(compressors, true) : cJSON_CreateArray();
+	return copy && cJSON_AddItemToObject(root, "compressors", copy);
+}
+
+struct error *lab_write_corpus(const struct lab *lab, const cJSON *compressors) {
+	char *path = path_join(lab->folder, "corpus.json");
+	cJSON *root = cJSON_CreateObject();
+	struct error *error = NULL;
+	if (!path || !root)
+		error = error_memory(4096);
+	else if (compressors || !file_exists(path)) /* what is there may hold the compressors' answer */
+		error = add_corpus(root, lab, compressors) ? json_write(path, root) : error_memory(4096);
+	cJSON_Delete(root);
+	free(path);
+	return error;
+}

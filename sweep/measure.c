@@ -1,0 +1,167 @@
+/* How fast the rungs are here: real steps of every shape, on all cores at once, since that is how they will run. */
+#include "sweep/sweep.h"
+#include "sweep/worker.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* For the steps of one shape; one that takes longer is timed once, and a fast one need not be timed very often. */
+#define STEP_SECONDS 0.15
+#define FORWARD_SECONDS 0.05
+#define CALLS_MOST 100
+#define PEAK_SECONDS 0.1
+
+/* Positions that train/ computes at a time. */
+#define MICRO_BATCH_TOKENS 1024
+
+int sequences_at_once(const struct train_config *config) {
+	const int64_t sequences = MICRO_BATCH_TOKENS / config->context;
+	if (sequences < 1) return 1;
+	return (int)(sequences < config->batch ? sequences : config->batch);
+}
+
+/* --------------------------------------------------------------------------------------------------- in this process --- */
+
+static bool same_work(const struct train_config *a, const struct train_config *b) {
+	return a->width == b->width && a->depth == b->depth && a->context == b->context && a->batch == b->batch;
+}
+
+/* Seconds a call, after one that is not counted. */
+static double time_calls(struct model *model, const uint16_t *tokens, int batch, bool training, double enough) {
+	double begin = 0, now = 0;
+	int calls = -1;
+	do {
+		if (training)
+			model_gradient(model, tokens, batch);
+		else
+			model_loss(model, tokens, batch, NULL);
+		now = clock_seconds();
+		if (++calls == 0) begin = now;
+	} while (calls < 1 || (now - begin < enough && calls < CALLS_MOST));
+	return (now - begin) / calls;
+}
+
+static struct error *measure_rung(const struct train_config *config, int vocab, struct rung_speed *speed) {
+	const struct shape shape = {vocab, (int)config->context, (int)config->width, (int)config->depth};
+	const int batch = (int)config->batch, sequences = sequences_at_once(config);
+	const size_t count = (size_t)batch * ((size_t)config->context + 1);
+	struct model *model = NULL;
+	uint16_t *tokens = array_new(count, sizeof *tokens);
+	struct error *error =
+	    tokens ? model_open(&shape, sequences, true, kernels_widest(), &model) : error_memory(count * sizeof *tokens);
+	if (!error) {
+		model_initialise(model, 1);
+		struct rng rng = rng_make(1, "measure");
+		for (size_t i = 0; i < count; i++) tokens[i] = (uint16_t)rng_below(&rng, (uint64_t)vocab);
+		speed->step = time_calls(model, tokens, batch, true, STEP_SECONDS);
+		speed->forward = time_calls(model, tokens, sequences, false, FORWARD_SECONDS) / sequences;
+	}
+	model_close(model);
+	free(tokens);
+	return error;
+}
+
+struct error *measure_rungs(const struct plan *plan, int vocab, struct rung_speed *speeds) {
+	machine_flush_denormals();
+	for (int r = 0; r < plan->rung_count; r++) {
+		int known = 0;
+		while (known < r && !same_work(&plan->rungs[known].config, &plan->rungs[r].config)) known++;
+		if (known < r)
+			speeds[r] = speeds[known];
+		else
+			TRY(measure_rung(&plan->rungs[r].config, vocab, &speeds[r]));
+	}
+	return NULL;
+}
+
+struct error *measure_here(const struct plan *plan, int vocab, struct text *out) {
+	struct rung_speed *speeds = array_new((size_t)plan->rung_count, sizeof *speeds);
+	if (!speeds) return error_memory((size_t)plan->rung_count * sizeof *speeds);
+	const double peak = machine_peak_gflops(PEAK_SECONDS);
+	struct error *error = measure_rungs(plan, vocab, speeds);
+	if (!error) {
+		text_add(out, "{\"peak_gflops\": %.6g, \"rungs\": [", peak);
+		for (int r = 0; r < plan->rung_count; r++)
+			text_add(out, "%s{\"step\": %.6g, \"forward\": %.6g}", r ? ", " : "", speeds[r].step, speeds[r].forward);
+		text_add_string(out, "]}\n");
+		error = text_error(out);
+	}
+	free(speeds);
+	return error;
+}
+
+/* ------------------------------------------------------------------------------------------------------- on all cores --- */
+
+struct answer {
+	struct plan_speed *sum; /* over the workers so far */
+	struct error *error;
+};
+
+static void take_answer(void *context, const char *line) {
+	struct answer *answer = context;
+	cJSON *root = NULL;
+	if (answer->error) return;
+	struct error *error = json_parse("the measuring process", line, strlen(line), &root);
+	double peak;
+	if (!error) error = json_get_number(root, "peak_gflops", "the measuring process", &peak);
+	if (!error) answer->sum->peak_gflops += peak;
+	const cJSON *rung;
+	int r = 0;
+	cJSON_ArrayForEach(rung, cJSON_GetObjectItemCaseSensitive(root, "rungs")) {
+		double step, forward;
+		if (!error) error = json_get_number(rung, "step", "the measuring process", &step);
+		if (!error) error = json_get_number(rung, "forward", "the measuring process", &forward);
+		if (error || r >= answer->sum->rung_count) break;
+		answer->sum->rungs[r].step += step;
+		answer->sum->rungs[r++].forward += forward;
+	}
+	cJSON_Delete(root);
+	answer->error = error;
+}
+
+/* Waits for one measuring child and adds what it says. */
+static struct error *collect(struct worker *worker, struct answer *answer) {
+	struct error *error = NULL;
+	bool ended = false;
+	while (!error && !ended) {
+		workers_await(worker, 1, -1);
+		error = worker_read(worker, take_answer, answer, &ended);
+	}
+	const int code = worker_wait(worker);
+	if (!error && code != 0)
+		error = error_new(ERROR_FAILED, "measuring the speed of the rungs failed (exit code %d); see above", code);
+	return error;
+}
+
+struct error *measure_everywhere(
+    const struct plan *plan, const char *const *arguments, int workers, struct plan_speed *speed) {
+	*speed = (struct plan_speed){.rung_count = plan->rung_count};
+	speed->rungs = array_new((size_t)plan->rung_count, sizeof *speed->rungs);
+	struct worker *children = array_new((size_t)workers, sizeof *children);
+	struct answer answer = {speed, NULL};
+	int *cores = NULL, core_count = 0, started = 0;
+	struct error *error = children && speed->rungs ? worker_cores(workers, &cores, &core_count) : error_memory(4096);
+	while (!error && started < workers) {
+		error = worker_start(arguments, NULL, core_count ? cores[started] : -1, &children[started]);
+		started += !error;
+	}
+	for (int w = 0; w < started; w++) {
+		struct error *one = collect(&children[w], &answer);
+		if (error)
+			error_free(one);
+		else
+			error = one;
+	}
+	free(children);
+	free(cores);
+	if (error)
+		error_free(answer.error);
+	else
+		error = answer.error;
+	for (int r = 0; !error && r < plan->rung_count; r++) {
+		speed->rungs[r].step /= workers;
+		speed->rungs[r].forward /= workers;
+	}
+	speed->peak_gflops /= workers;
+	return error;
+}

@@ -1,0 +1,128 @@
+/* samples.json: what the largest rung writes, beside what the held-out text really goes on with. */
+#include "sweep/sweep.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The run of the most hidden parameters at its largest horizon, first seed. */
+static const struct job *largest_run(const struct job_list *jobs, const struct corpus_info *corpus) {
+	const struct job *best = NULL;
+	double most = -1;
+	for (int i = 0; i < jobs->count; i++) {
+		const struct job *job = &jobs->items[i];
+		if (job->kind != JOB_RUN) continue;
+		const struct shape shape = train_shape(&job->config, corpus);
+		const double size = shape_counts(&shape).hidden;
+		if (size > most || (size == most && job->config.tokens > best->config.tokens)) {
+			most = size;
+			best = job;
+		}
+	}
+	return best;
+}
+
+/* A good place to begin in the window: after a line's end, otherwise after a space, otherwise at its start. */
+static struct error *find_start(struct corpus *corpus, const uint16_t *window, size_t count, size_t *start) {
+	size_t after_space = 0;
+	struct text piece = {0};
+	struct error *error = NULL;
+	*start = 0;
+	for (size_t i = 0; i < count && !error && *start == 0; i++) {
+		text_clear(&piece);
+		error = corpus_decode(corpus, &window[i], 1, &piece);
+		if (error || piece.length == 0) continue;
+		const char last = piece.data[piece.length - 1];
+		if (last == '\n') *start = i + 1;
+		if (last == ' ' && after_space == 0) after_space = i + 1;
+	}
+	if (*start == 0) *start = after_space;
+	text_free(&piece);
+	return error;
+}
+
+/* From the middle of the held-out split: the prompt and its true continuation, `count` tokens. */
+static struct error *read_passage(struct corpus *corpus, size_t count, uint16_t *passage) {
+	enum { SEARCHED = 1000 };
+	const uint64_t there = corpus_info(corpus)->tokens[SPLIT_HELD_OUT];
+	const size_t searched = there / 2 > count + SEARCHED ? SEARCHED : 0;
+	uint64_t place = there / 2 > count + searched ? there / 2 : 0;
+	uint16_t window[SEARCHED];
+	TRY(corpus_read(corpus, SPLIT_HELD_OUT, place, searched, window));
+	size_t start = 0;
+	if (searched) TRY(find_start(corpus, window, searched, &start));
+	place += start;
+	return corpus_read(corpus, SPLIT_HELD_OUT, place, count, passage);
+}
+
+static struct error *add_text(
+    cJSON *root, const char *key, const struct corpus *corpus, const uint16_t *tokens, size_t count) {
+	struct text text = {0};
+	struct error *error = corpus_decode(corpus, tokens, count, &text);
+	if (!error) error = text_error(&text);
+	if (!error && !cJSON_AddStringToObject(root, key, text.data ? text.data : "")) error = error_memory(text.length);
+	text_free(&text);
+	return error;
+}
+
+static struct error *write_json(
+    const struct lab *lab, const struct job *job, const struct plan_sample *options, const uint16_t *passage,
+    const char *written) {
+	cJSON *root = cJSON_CreateObject();
+	char *path = path_join(lab->folder, "samples.json");
+	struct error *error = NULL;
+	if (!root || !path || !cJSON_AddStringToObject(root, "id", job->id) ||
+	    !json_add_number(root, "width", (double)job->config.width) ||
+	    !json_add_number(root, "depth", (double)job->config.depth) ||
+	    !json_add_number(root, "tokens", (double)job->config.tokens) ||
+	    !json_add_number(root, "temperature", options->temperature) ||
+	    !cJSON_AddStringToObject(root, "generated", written))
+		error = error_memory(256);
+	if (!error) error = add_text(root, "prompt", lab->corpus, passage, (size_t)options->prompt);
+	if (!error) error = add_text(root, "held_out", lab->corpus, passage + options->prompt, (size_t)options->tokens);
+	if (!error) error = json_write(path, root);
+	free(path);
+	cJSON_Delete(root);
+	return error;
+}
+
+/* Whether the sample of this run is there already. */
+static bool is_written(const struct lab *lab, const struct job *job) {
+	char *path = path_join(lab->folder, "samples.json");
+	cJSON *root = NULL;
+	if (path && file_exists(path)) error_free(json_read(path, &root));
+	const char *id = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "id"));
+	const bool written = id && strcmp(id, job->id) == 0;
+	cJSON_Delete(root);
+	free(path);
+	return written;
+}
+
+struct error *sample_write(const struct lab *lab, const struct job_list *jobs) {
+	const struct corpus_info *info = corpus_info(lab->corpus);
+	const struct job *job = largest_run(jobs, info);
+	if (!job || job->state != JOB_DONE || is_written(lab, job)) return NULL;
+	struct plan_sample options = lab->plan.sample;
+	/* A short held-out split still gives a short sample. */
+	const int64_t there = (int64_t)info->tokens[SPLIT_HELD_OUT];
+	if (options.prompt > there / 2) options.prompt = there / 2;
+	if (options.tokens > there - options.prompt) options.tokens = there - options.prompt;
+	if (options.prompt < 1 || options.tokens < 1) return NULL;
+
+	const size_t count = (size_t)(options.prompt + options.tokens);
+	uint16_t *passage = array_new(count, sizeof *passage);
+	char *weights = path_join(job->folder, "model.safetensors");
+	struct model *model = NULL;
+	struct text written = {0};
+	struct error *error = passage && weights ? read_passage(lab->corpus, count, passage) : error_memory(2 * count);
+	if (!error) error = train_model_open(weights, kernels_widest(), &model);
+	if (!error)
+		error = train_generate(
+		    model, lab->corpus, passage, (size_t)options.prompt, options.tokens, options.temperature,
+		    (uint64_t)options.seed, &written);
+	if (!error) error = write_json(lab, job, &options, passage, written.data);
+	text_free(&written);
+	model_close(model);
+	free(weights);
+	free(passage);
+	return error;
+}

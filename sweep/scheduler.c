@@ -1,0 +1,367 @@
+/* The sweep: a child for every job, as many at a time as there are workers, the longest remaining path first. */
+#include "sweep/show.h"
+#include "sweep/worker.h"
+
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define POLL_MILLISECONDS 200
+#define SHOW_SECONDS 0.5
+/* Predicted seconds that weigh as much as the prediction itself, so that the first moments do not shake the ETA. */
+#define PREDICTION_WEIGHT 5
+
+struct sweep {
+	struct lab *lab;
+	struct job_list *jobs;
+	const struct sweep_options *options;
+	struct sweep_outcome *outcome;
+	struct worker *workers;  /* (options->workers) */
+	struct job_news *news;   /* the same */
+	struct text *answers;    /* the same: what the compressors have said */
+	double *last_heard;      /* the same: clock at the start or at the latest progress */
+	double *spent, *planned; /* (rungs): measured and predicted seconds of the work done so far */
+	int *cores, core_count;
+	struct progress progress;
+	double started, shown;
+};
+
+/* ---------------------------------------------------------------------------------------------------- starting a job --- */
+
+/* What `rung train --job` reads. */
+static struct error *write_job(const struct sweep *sweep, const struct job *job, const char *path) {
+	cJSON *root = cJSON_CreateObject();
+	cJSON *config = root ? cJSON_AddObjectToObject(root, "config") : NULL;
+	struct error *error =
+	    config ? options_to_json(train_config_rows, train_config_row_count, &job->config, config) : error_memory(4096);
+	bool good =
+	    !error && cJSON_AddStringToObject(root, "corpus", sweep->lab->corpus_path) &&
+	    (job->start ? cJSON_AddStringToObject(root, "start", job->start) : cJSON_AddNullToObject(root, "start"));
+	cJSON *branches = good ? cJSON_AddArrayToObject(root, "branches") : NULL;
+	for (int b = 0; b < job->branch_count && branches; b++) {
+		cJSON *step = cJSON_CreateNumber((double)job->branches[b]);
+		good = good && step && cJSON_AddItemToArray(branches, step);
+	}
+	good = good && branches && cJSON_AddBoolToObject(root, "trunk", job->kind == JOB_TRUNK) &&
+	       json_add_number(root, "peak_gflops", sweep->options->peak_gflops);
+	if (!error) error = good ? json_write(path, root) : error_memory(4096);
+	cJSON_Delete(root);
+	return error;
+}
+
+/* Where the child's stderr goes. */
+static char *log_path(const struct job *job) {
+	return path_join(job->folder, job->kind == JOB_COMPRESS ? "compress-stderr.log" : "stderr.log");
+}
+
+static struct error *start_job(struct sweep *sweep, int index, int w) {
+	struct job *job = &sweep->jobs->items[index];
+	TRY(folder_make(job->folder));
+	char *path = path_join(job->folder, "job.json"), *log = log_path(job);
+	struct error *error = path && log ? NULL : error_memory(256);
+	if (!error && job->kind != JOB_COMPRESS) error = write_job(sweep, job, path);
+	if (!error) {
+		const char *const train[] = {"rung", "train", "--job", path, "--json", NULL};
+		const char *const compress[] = {"rung", "data", "compress", sweep->lab->corpus_path, "--json", NULL};
+		error = worker_start(
+		    job->kind == JOB_COMPRESS ? compress : train, log, sweep->core_count ? sweep->cores[w] : -1,
+		    &sweep->workers[w]);
+	}
+	free(path);
+	free(log);
+	if (error) return error;
+	job->state = JOB_RUNNING;
+	sweep->news[w] = (struct job_news){index, job->begins, job->ends, NAN, NAN, NAN};
+	sweep->last_heard[w] = clock_seconds();
+	text_clear(&sweep->answers[w]);
+	return NULL;
+}
+
+/* ------------------------------------------------------------------------------------------------- listening to a child --- */
+
+struct listener {
+	struct sweep *sweep;
+	int worker;
+};
+
+static double number_or(const cJSON *event, const char *key, double otherwise) {
+	const cJSON *number = cJSON_GetObjectItemCaseSensitive(event, key);
+	return cJSON_IsNumber(number) ? number->valuedouble : otherwise;
+}
+
+/* The job has come to `step`: its progress, and what the seconds since the last word say about the rung's speed. */
+static void note_step(struct sweep *sweep, int w, double step) {
+	struct job *job = &sweep->jobs->items[sweep->news[w].job];
+	const double length = (double)(job->ends - job->begins);
+	const double progress = length > 0 ? fmin(1, fmax(0, (step - (double)job->begins) / length)) : 1;
+	const double now = clock_seconds();
+	/* The first word of a job that goes on tells where it was, not how fast it is. */
+	const bool first = isnan(sweep->news[w].tokens_per_second);
+	if (progress > job->progress && !(first && progress > 0.05)) {
+		sweep->planned[job->rung] += (progress - job->progress) * job->seconds;
+		sweep->spent[job->rung] += now - sweep->last_heard[w];
+	}
+	job->progress = progress;
+	sweep->last_heard[w] = now;
+}
+
+/* A rung's own pace; where little is known of it, that of the whole ladder. */
+static void update_slowness(struct sweep *sweep) {
+	double spent = PREDICTION_WEIGHT, planned = PREDICTION_WEIGHT;
+	for (int r = 0; r < sweep->jobs->rung_count; r++) {
+		spent += sweep->spent[r];
+		planned += sweep->planned[r];
+	}
+	const double overall = spent / planned;
+	for (int r = 0; r < sweep->jobs->rung_count; r++)
+		sweep->jobs->slowness[r] =
+		    (sweep->spent[r] + PREDICTION_WEIGHT * overall) / (sweep->planned[r] + PREDICTION_WEIGHT);
+}
+
+static void take_line(void *context, const char *line) {
+	struct listener *listener = context;
+	struct sweep *sweep = listener->sweep;
+	struct job_news *news = &sweep->news[listener->worker];
+	if (sweep->jobs->items[news->job].kind == JOB_COMPRESS) {
+		text_add(&sweep->answers[listener->worker], "%s\n", line);
+		return;
+	}
+	cJSON *event = cJSON_Parse(line);
+	const char *kind = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(event, "event"));
+	if (kind && strcmp(kind, "progress") == 0) {
+		const double step = number_or(event, "step", (double)news->step);
+		note_step(sweep, listener->worker, step);
+		update_slowness(sweep);
+		news->step = (int64_t)step;
+		news->loss = number_or(event, "loss", NAN);
+		news->held_out = number_or(event, "held_out", NAN);
+		news->tokens_per_second = number_or(event, "tokens_per_second", 0);
+	}
+	cJSON_Delete(event);
+}
+
+/* ----------------------------------------------------------------------------------------------------- the end of a job --- */
+
+static struct error *keep_compressors(struct sweep *sweep, int w) {
+	const struct text *answer = &sweep->answers[w];
+	cJSON *root;
+	TRY(json_parse("the answer of `rung data compress`", answer->data ? answer->data : "", answer->length, &root));
+	const cJSON *compressors = cJSON_GetObjectItemCaseSensitive(root, "compressors");
+	struct error *error = cJSON_IsArray(compressors)
+	                          ? lab_write_corpus(sweep->lab, compressors)
+	                          : error_new(ERROR_DATA, "the answer of `rung data compress` has no \"compressors\"");
+	cJSON_Delete(root);
+	return error;
+}
+
+/* The last line of a child's stderr: what it failed of. */
+static void add_last_words(const char *log, struct text *out) {
+	struct text said = {0};
+	error_free(file_read(log, (size_t)1 << 20, &said));
+	while (said.length && strchr("\n ", said.data[said.length - 1])) said.data[--said.length] = '\0';
+	const char *newline = said.length ? strrchr(said.data, '\n') : NULL;
+	if (said.length) text_add(out, ": %.500s", newline ? newline + 1 : said.data);
+	text_free(&said);
+}
+
+static void note_failure(struct sweep *sweep, const struct job *job, int code) {
+	struct text *failures = &sweep->outcome->failures;
+	char *log = log_path(job);
+	text_add_string(failures, "  ");
+	show_job(&sweep->lab->plan, job, failures);
+	if (code > 128)
+		text_add(failures, ": ended by signal %d (%s)", code - 128, strsignal(code - 128));
+	else {
+		text_add(failures, ": exit code %d", code);
+		if (log) add_last_words(log, failures);
+	}
+	text_add(failures, "; its messages: %s\n", log ? log : job->folder);
+	free(log);
+}
+
+static void say_done(struct sweep *sweep, const struct job *job) {
+	struct text line = {0};
+	struct train_result result;
+	show_job(&sweep->lab->plan, job, &line);
+	if (job->kind == JOB_RUN && job->state == JOB_DONE) {
+		struct error *error = train_result_read(job->folder, &result);
+		if (!error) text_add(&line, "  loss %.4f +- %.4f", result.loss, result.loss_error);
+		error_free(error);
+	}
+	const char *state = job->state == JOB_DONE ? "done" : job->state == JOB_DIVERGED ? "diverged" : "failed";
+	if (line.data) progress_say(&sweep->progress, "%-8s %s", state, line.data);
+	text_free(&line);
+}
+
+/* An empty log of messages is only in the way. */
+static void drop_empty_log(const struct job *job) {
+	char *log = log_path(job);
+	FILE *file = log ? fopen(log, "r") : NULL;
+	if (file && fgetc(file) == EOF) unlink(log);
+	if (file) fclose(file);
+	free(log);
+}
+
+static struct error *end_job(struct sweep *sweep, int w, bool stopping) {
+	struct job *job = &sweep->jobs->items[sweep->news[w].job];
+	const int code = worker_wait(&sweep->workers[w]);
+	struct error *error = NULL;
+	sweep->news[w].job = -1;
+	if (code == 0 && job->kind == JOB_COMPRESS) error = keep_compressors(sweep, w);
+	if (code == 0 && !error) {
+		job->state = JOB_DONE;
+		job->progress = 1;
+		sweep->outcome->new_runs += job->kind == JOB_RUN;
+		drop_empty_log(job);
+	} else if (code == ERROR_DIVERGED) {
+		job->state = JOB_DIVERGED;
+	} else if (stopping) {
+		job->state = JOB_WAITING; /* on purpose: it goes on next time */
+		return error;
+	} else {
+		job->state = JOB_FAILED;
+		note_failure(sweep, job, code);
+	}
+	say_done(sweep, job);
+	/* The table grows with the ladder, so that a look at it, or a fit, need not wait for the end. */
+	if (!error && job->kind == JOB_RUN && job->state != JOB_FAILED) error = points_write(sweep->lab, sweep->jobs);
+	return error;
+}
+
+/* ----------------------------------------------------------------------------------------------------------- the loop --- */
+
+static int running_count(const struct sweep *sweep) {
+	int count = 0;
+	for (int w = 0; w < sweep->options->workers; w++) count += sweep->workers[w].pid != 0;
+	return count;
+}
+
+static void signal_all(const struct sweep *sweep, int number) {
+	for (int w = 0; w < sweep->options->workers; w++)
+		if (sweep->workers[w].pid) kill(sweep->workers[w].pid, number);
+}
+
+static struct error *fill_workers(struct sweep *sweep) {
+	for (int w = 0; w < sweep->options->workers; w++) {
+		if (sweep->workers[w].pid) continue;
+		const int next = jobs_next(sweep->jobs);
+		if (next < 0) return NULL;
+		TRY(start_job(sweep, next, w));
+	}
+	return NULL;
+}
+
+static struct error *listen_to_workers(struct sweep *sweep, bool stopping) {
+	workers_await(sweep->workers, sweep->options->workers, POLL_MILLISECONDS);
+	for (int w = 0; w < sweep->options->workers; w++) {
+		if (!sweep->workers[w].pid) continue;
+		struct listener listener = {sweep, w};
+		bool ended;
+		TRY(worker_read(&sweep->workers[w], take_line, &listener, &ended));
+		if (ended) TRY(end_job(sweep, w, stopping));
+	}
+	return NULL;
+}
+
+static void show(struct sweep *sweep) {
+	const double now = clock_seconds();
+	if (now - sweep->shown < SHOW_SECONDS) return;
+	sweep->shown = now;
+	struct text text = {0};
+	show_progress(
+	    &sweep->lab->plan, sweep->jobs, sweep->news, sweep->options->workers, now - sweep->started,
+	    jobs_time_left(sweep->jobs, sweep->options->workers), &text);
+	if (text.data && !text.failed) progress_show(&sweep->progress, text.data);
+	text_free(&text);
+}
+
+static struct error *run_jobs(struct sweep *sweep) {
+	bool stopping = false;
+	for (;;) {
+		if (!stopping) TRY(fill_workers(sweep));
+		if (running_count(sweep) == 0) break;
+		show(sweep);
+		TRY(listen_to_workers(sweep, stopping));
+		if (!stopping && interrupt_pending()) {
+			stopping = true;
+			signal_all(sweep, SIGTERM);
+			progress_say(&sweep->progress, "stopping: the runs write their checkpoints (again Ctrl-C: stop at once)");
+		}
+	}
+	sweep->outcome->interrupted = interrupt_pending();
+	return NULL;
+}
+
+/* A run whose trunk is done, but the branch that it begins from has been taken away. */
+static void note_lost_branch(struct sweep *sweep, const struct job *job) {
+	const struct job *trunk = &sweep->jobs->items[job->trunk];
+	struct text *failures = &sweep->outcome->failures;
+	text_add_string(failures, "  ");
+	show_job(&sweep->lab->plan, job, failures);
+	text_add(failures, ": %s is gone; remove the folder %s to have it made again\n", job->start, trunk->folder);
+}
+
+static void sum_up(struct sweep *sweep) {
+	struct sweep_outcome *outcome = sweep->outcome;
+	for (int i = 0; i < sweep->jobs->count; i++) {
+		const struct job *job = &sweep->jobs->items[i];
+		outcome->runs += job->kind == JOB_RUN;
+		outcome->done += job->kind == JOB_RUN && job->state == JOB_DONE;
+		outcome->diverged += job->kind == JOB_RUN && job->state == JOB_DIVERGED;
+		outcome->failed += job->state == JOB_FAILED;
+		if (job->state == JOB_FAILED && job->trunk >= 0 && !job->ready &&
+		    sweep->jobs->items[job->trunk].state == JOB_DONE)
+			note_lost_branch(sweep, job);
+	}
+}
+
+struct error *sweep_run(
+    struct lab *lab, struct job_list *jobs, const struct sweep_options *options, struct sweep_outcome *outcome) {
+	const size_t workers = (size_t)options->workers, rungs = (size_t)jobs->rung_count;
+	*outcome = (struct sweep_outcome){0};
+	struct sweep sweep = {
+	    .lab = lab,
+	    .jobs = jobs,
+	    .options = options,
+	    .outcome = outcome,
+	    .workers = array_new(workers, sizeof *sweep.workers),
+	    .news = array_new(workers, sizeof *sweep.news),
+	    .answers = array_new(workers, sizeof *sweep.answers),
+	    .last_heard = array_new(workers, sizeof *sweep.last_heard),
+	    .spent = array_new(rungs, sizeof *sweep.spent),
+	    .planned = array_new(rungs, sizeof *sweep.planned),
+	    .started = clock_seconds(),
+	    .shown = clock_seconds(),
+	};
+	struct error *error = NULL;
+	if (!sweep.workers || !sweep.news || !sweep.answers || !sweep.last_heard || !sweep.spent || !sweep.planned)
+		error = error_memory(workers * sizeof *sweep.workers);
+	if (!error) {
+		for (size_t w = 0; w < workers; w++) sweep.news[w].job = -1;
+		error = worker_cores(options->workers, &sweep.cores, &sweep.core_count);
+	}
+	if (!error) {
+		progress_open(&sweep.progress, options->quiet);
+		error = run_jobs(&sweep);
+		if (error) { /* nobody is left behind */
+			signal_all(&sweep, SIGTERM);
+			for (size_t w = 0; w < workers; w++)
+				if (sweep.workers[w].pid) worker_wait(&sweep.workers[w]);
+		}
+		progress_close(&sweep.progress);
+		sum_up(&sweep);
+	}
+	if (!error) error = points_write(lab, jobs);
+	if (!error && !outcome->interrupted) error = sample_write(lab, jobs);
+	for (size_t w = 0; sweep.answers && w < workers; w++) text_free(&sweep.answers[w]);
+	free(sweep.workers);
+	free(sweep.news);
+	free(sweep.answers);
+	free(sweep.last_heard);
+	free(sweep.spent);
+	free(sweep.planned);
+	free(sweep.cores);
+	return error;
+}

@@ -1,0 +1,168 @@
+/* What people see of a plan and of a sweep. Everything is written to a text; printing is cmd.c's affair. */
+#include "sweep/show.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BAR_COLUMNS 20
+
+void show_job(const struct plan *plan, const struct job *job, struct text *out) {
+	char tokens[HUMAN_SIZE];
+	if (job->kind == JOB_COMPRESS) {
+		text_add_string(out, "compressors");
+		return;
+	}
+	text_add(out, "d %-3lld L %-2lld ", (long long)job->config.width, (long long)job->config.depth);
+	if (job->kind == JOB_TRUNK)
+		text_add_string(out, "trunk  ");
+	else
+		text_add(out, "D %-5s", human_count((double)job->config.tokens, tokens));
+	if (plan->rungs[job->rung].seed_count > 1) text_add(out, " seed %lld", (long long)job->config.seed);
+}
+
+/* ------------------------------------------------------------------------------------------------------------ a plan --- */
+
+/* Of a rung: all its trunks and runs. */
+struct rung_cost {
+	double flops, seconds;
+	int64_t least_steps, most_steps;
+};
+
+static struct rung_cost add_up(const struct job_list *jobs, int rung, const struct corpus_info *corpus) {
+	struct rung_cost cost = {.least_steps = INT64_MAX};
+	for (int i = 0; i < jobs->count; i++) {
+		const struct job *job = &jobs->items[i];
+		if (job->kind == JOB_COMPRESS || job->rung != rung) continue;
+		cost.flops += job_flops(job, corpus);
+		cost.seconds += job->seconds;
+		if (job->kind == JOB_TRUNK) continue;
+		if (job->ends < cost.least_steps) cost.least_steps = job->ends;
+		if (job->ends > cost.most_steps) cost.most_steps = job->ends;
+	}
+	return cost;
+}
+
+static void add_horizons(const struct rung *rung, struct text *out) {
+	char first[HUMAN_SIZE], last[HUMAN_SIZE];
+	human_count((double)rung->horizons[0], first);
+	human_count((double)rung->horizons[rung->horizon_count - 1], last);
+	char range[2 * HUMAN_SIZE + 32];
+	if (rung->horizon_count == 1)
+		snprintf(range, sizeof range, "%s", first);
+	else
+		snprintf(range, sizeof range, "%d: %s to %s", rung->horizon_count, first, last);
+	text_add(out, "  %-19s", range);
+}
+
+static void add_rung(
+    const struct plan *plan, int index, const struct job_list *jobs, const struct corpus_info *corpus,
+    struct text *out) {
+	const struct rung *rung = &plan->rungs[index];
+	const struct shape shape = train_shape(&rung->config, corpus);
+	const struct counts counts = shape_counts(&shape);
+	const struct rung_cost cost = add_up(jobs, index, corpus);
+	char number[HUMAN_SIZE];
+	text_add(out, "%5d %3d %6s", shape.width, shape.depth, human_count(counts.hidden, number));
+	for (int g = 0; g < GROUP_COUNT; g++) text_add(out, " %9s", human_count(counts.parameters[g], number));
+	text_add(out, " %6lld %8.3g", (long long)train_steps(&rung->config).tokens_per_step, rung->config.rate);
+	add_horizons(rung, out);
+	char steps[48];
+	snprintf(steps, sizeof steps, "%lld", (long long)cost.least_steps);
+	if (cost.most_steps != cost.least_steps)
+		snprintf(steps, sizeof steps, "%lld to %lld", (long long)cost.least_steps, (long long)cost.most_steps);
+	text_add(out, " %-15s %5d %8.2e", steps, rung->seed_count, cost.flops);
+	text_add(out, "  %s\n", human_seconds(cost.seconds, number));
+}
+
+static void add_notes(
+    const struct plan *plan, const struct job_list *jobs, const struct plan_cost *cost, struct text *out) {
+	if (cost->short_runs)
+		text_add(
+		    out, "note: %d of %d runs have fewer than %d steps; they are trained, but left out of the fit (short):\n",
+		    cost->short_runs, cost->runs, SHORT_STEPS);
+	for (int i = 0; i < jobs->count; i++) {
+		const struct job *job = &jobs->items[i];
+		if (job->kind != JOB_RUN || job->ends >= SHORT_STEPS) continue;
+		text_add_string(out, "      ");
+		show_job(plan, job, out);
+		text_add(out, " %lld steps\n", (long long)job->ends);
+	}
+	struct machine machine;
+	machine_describe(&machine);
+	char needed[HUMAN_SIZE], there[HUMAN_SIZE];
+	if (cost->memory > machine.memory)
+		text_add(
+		    out, "warning: the workers may need %s of memory and the machine has %s; take fewer: --workers\n",
+		    human_bytes(cost->memory, needed), human_bytes(machine.memory, there));
+}
+
+void show_plan(
+    const struct plan *plan, const struct job_list *jobs, const char *corpus_name, const struct corpus_info *corpus,
+    int workers, double peak_gflops, struct text *out) {
+	struct plan_cost cost;
+	char train[HUMAN_SIZE], held_out[HUMAN_SIZE], total[HUMAN_SIZE], wall[HUMAN_SIZE];
+	plan_cost(plan, jobs, corpus, workers, &cost);
+	text_add(out, "%s: %d rungs, %d runs and %d trunks\n", plan->name, plan->rung_count, cost.runs, cost.trunks);
+	if (!corpus_name)
+		text_add_string(out, "no corpus named: reckoned for the 96 characters of the `char` tokenizer\n");
+	else
+		text_add(
+		    out, "corpus %s: %s tokens to train on, %s held out, vocabulary %d (%s)\n", corpus_name,
+		    human_count((double)corpus->tokens[SPLIT_TRAIN], train),
+		    human_count((double)corpus->tokens[SPLIT_HELD_OUT], held_out), corpus->vocab, corpus->tokenizer);
+	text_add(
+	    out, "\n%5s %3s %6s %9s %9s %9s %9s %6s %8s  %-19s %-15s %5s %8s  %s\n", "d", "L", "N", group_names[0],
+	    group_names[1], group_names[2], group_names[3], "batch", "rate", "horizons", "steps", "seeds", "FLOPs",
+	    "time on a core");
+	double seconds = 0;
+	for (int r = 0; r < plan->rung_count; r++) add_rung(plan, r, jobs, corpus, out);
+	for (int i = 0; i < jobs->count; i++) seconds += jobs->items[i].seconds;
+	text_add(
+	    out, "\ntime     %s on %d worker%s (%s on one core", human_seconds(jobs_time_left(jobs, workers), wall),
+	    workers, workers == 1 ? "" : "s", human_seconds(seconds, total));
+	if (peak_gflops > 0)
+		text_add(out, "; %.0f %% of its peak of %.0f GFLOP/s", cost.flops / seconds / peak_gflops * 1e-7, peak_gflops);
+	text_add_string(out, ")\n");
+	text_add(out, "work     %.2e FLOPs\n", cost.flops);
+	text_add(out, "memory   %s, all workers\n", human_bytes(cost.memory, total));
+	text_add(out, "disk     %s\n", human_bytes(cost.disk, total));
+	add_notes(plan, jobs, &cost, out);
+}
+
+/* --------------------------------------------------------------------------------------------------- a sweep under way --- */
+
+static void add_news(const struct plan *plan, const struct job *job, const struct job_news *news, struct text *out) {
+	char speed[HUMAN_SIZE];
+	text_add_string(out, "\n  ");
+	show_job(plan, job, out);
+	if (job->kind == JOB_COMPRESS) return;
+	text_add(out, "  %lld/%lld", (long long)news->step, (long long)news->steps);
+	if (!isnan(news->loss)) text_add(out, "  loss %.3f", news->loss);
+	if (!isnan(news->held_out)) text_add(out, "  held-out %.3f", news->held_out);
+	if (news->tokens_per_second > 0) text_add(out, "  %s tok/s", human_count(news->tokens_per_second, speed));
+}
+
+void show_progress(
+    const struct plan *plan, const struct job_list *jobs, const struct job_news *news, int workers, double elapsed,
+    double left, struct text *out) {
+	double all = 0, done = 0;
+	int runs = 0, runs_done = 0;
+	for (int i = 0; i < jobs->count; i++) {
+		const struct job *job = &jobs->items[i];
+		const bool over = job->state != JOB_WAITING && job->state != JOB_RUNNING;
+		all += job->seconds;
+		done += job->seconds * (over ? 1 : job->progress);
+		runs += job->kind == JOB_RUN;
+		runs_done += job->kind == JOB_RUN && over;
+	}
+	const double part = all > 0 ? done / all : 1;
+	char gone[HUMAN_SIZE], to_go[HUMAN_SIZE];
+	text_add(out, "%s [", plan->name);
+	for (int c = 0; c < BAR_COLUMNS; c++) text_add_string(out, c < (int)(part * BAR_COLUMNS) ? "#" : ".");
+	text_add(
+	    out, "] %d %%  %d/%d runs  %s gone, about %s to go", (int)(100 * part), runs_done, runs,
+	    human_seconds(floor(elapsed), gone), human_seconds(ceil(left), to_go));
+	for (int w = 0; w < workers; w++)
+		if (news[w].job >= 0) add_news(plan, &jobs->items[news[w].job], &news[w], out);
+}

@@ -1,0 +1,210 @@
+/* sweep.h - many runs: a plan becomes a lab full of run records and one table of points.
+ *
+ * A plan (docs/plan.md) names a corpus and the rungs of a ladder. Every (rung, seed) is one trunk, trained at a constant
+ * rate, and a cooldown from it for every horizon; each of these is a job, executed by a single-threaded child process on
+ * a core of its own. The files in the lab are the truth: what is done is read from them, so a sweep that was stopped in
+ * any way goes on where it was. */
+#ifndef RUNG_SWEEP_H
+#define RUNG_SWEEP_H
+
+#include "base/base.h"
+#include "data/data.h"
+#include "train/train.h"
+
+/* -------------------------------------------------------------------------------------- the plan (plan.c, preset.c) --- */
+
+struct rung {
+	struct train_config config; /* of all its runs; tokens and seed are set per run */
+	int64_t *horizons;          /* tokens, ascending */
+	int horizon_count;
+	int64_t *seeds;
+	int seed_count;
+};
+
+/* Text from the largest rung, beside what the held-out text really goes on with. */
+struct plan_sample {
+	int64_t prompt, tokens; /* counts of tokens */
+	double temperature;
+	int64_t seed;
+};
+
+struct plan {
+	char *name;
+	char *corpus;                    /* path; NULL when there is a source, or when neither is named */
+	cJSON *source;                   /* description for source_build; NULL when there is a path */
+	char corpus_hash[HASH_HEX_SIZE]; /* that the corpus must have; empty: any */
+	struct rung *rungs;
+	int rung_count;
+	struct plan_sample sample;
+};
+
+/* Checks everything that needs no corpus. `path` names the plan in errors. plan_free is due in any case. */
+MUST_CHECK struct error *plan_parse(const cJSON *root, const char *path, struct plan *plan);
+/* The same from a file; a relative path of the corpus counts from the plan's folder. */
+MUST_CHECK struct error *plan_read(const char *path, struct plan *plan);
+void plan_free(struct plan *plan);
+/* Replaces what the plan says about its corpus. */
+MUST_CHECK struct error *plan_set_corpus(struct plan *plan, const char *path);
+
+/* Every run against the corpus: shapes, enough tokens, horizons that differ in steps. */
+MUST_CHECK struct error *plan_check(const struct plan *plan, const char *path, const struct corpus_info *corpus);
+
+/* The plan with every default written out; plan_parse reads it back. NULL when memory is short. */
+cJSON *plan_to_json(const struct plan *plan);
+
+/* Lines "rungs[2].rate: 0.008 in <name>, 0.004 in <other_name>"; nothing when the two are equal. */
+void plan_differences(
+    const cJSON *plan, const char *name, const cJSON *other, const char *other_name, struct text *out);
+
+extern const char *const preset_names[]; /* ends in NULL */
+/* The JSON of a built-in plan; NULL when there is none of this name. */
+const char *preset_json(const char *name);
+
+/* ------------------------------------------------------------------------------------------------- the jobs (jobs.c) --- */
+
+enum job_kind { JOB_TRUNK, JOB_RUN, JOB_COMPRESS };
+
+enum job_state {
+	JOB_WAITING,  /* to be done */
+	JOB_RUNNING,  /* by a child of this sweep */
+	JOB_DONE,     /* its record says so; a trunk also when nothing needs it any more */
+	JOB_DIVERGED, /* its record says so, or its trunk's did before the branch */
+	JOB_FAILED,   /* its child did, or its trunk's: nothing that running again could not mend */
+};
+
+struct job {
+	enum job_kind kind;
+	enum job_state state;
+	int rung, horizon;          /* indices into the plan; a trunk's horizon is the rung's last */
+	struct train_config config; /* complete */
+	char id[HASH_HEX_SIZE];     /* of the run; empty for the compressors */
+	char *folder;               /* LAB/runs/<id>; the lab itself for the compressors */
+	int trunk;                  /* index of the job that it branches from; -1: it starts at step 0 */
+	int64_t begins, ends;       /* steps that are its own work */
+	int64_t *branches;          /* of a trunk: steps at which it leaves branch checkpoints, ascending */
+	int branch_count;
+	char *start;     /* the trunk's branch checkpoint; NULL without a trunk */
+	bool ready;      /* `start` is there, or not needed */
+	double seconds;  /* its own work on one core, predicted */
+	double progress; /* part of its own work that is done, 0 to 1 */
+};
+
+struct job_list {
+	struct job *items;
+	int count;
+	double *slowness; /* (rungs) measured time over predicted time; starts as 1 */
+	int rung_count;
+};
+
+/* Lists the jobs of `plan` with their ids and folders: trunks stand before their cooldowns. */
+MUST_CHECK struct error *jobs_make(
+    const struct plan *plan, const struct corpus_info *corpus, const char *lab, struct job_list *jobs);
+void jobs_free(struct job_list *jobs);
+/* Sets the states from the records in the lab. */
+void jobs_survey(struct job_list *jobs, const char *lab);
+
+/* A waiting job can start when its branch checkpoint is there. A trunk that has diverged or failed before a branch takes
+ * the job with it; both are settled here. Returns the ready job with the longest path behind it, -1 for none. */
+int jobs_next(struct job_list *jobs);
+/* Seconds from now to the end of `job` and of everything that waits for it. */
+double job_path(const struct job_list *jobs, int job);
+/* Seconds until `workers` cores are through with all jobs, from their present progress on. */
+double jobs_time_left(const struct job_list *jobs, int workers);
+
+/* --------------------------------------------------------------------------------- what it costs (measure.c, cost.c) --- */
+
+/* Seconds of one core for a rung. */
+struct rung_speed {
+	double step;    /* an optimizer step */
+	double forward; /* the loss of one held-out sequence */
+};
+
+struct plan_speed {
+	struct rung_speed *rungs; /* (rung_count) */
+	int rung_count;
+	double peak_gflops; /* of one core while all are busy */
+};
+
+/* Sequences of a micro-batch: model_open's argument for this recipe. */
+int sequences_at_once(const struct train_config *config);
+
+/* Times real steps of every rung's shape in this process, on random tokens, a part of a second each. */
+MUST_CHECK struct error *measure_rungs(const struct plan *plan, int vocab, struct rung_speed *speeds);
+/* The same, and the core's peak, as a line of JSON: {"peak_gflops", "rungs": [{"step", "forward"}]}. */
+MUST_CHECK struct error *measure_here(const struct plan *plan, int vocab, struct text *out);
+/* The mean over `workers` processes that measure at the same time. `arguments` make this program call measure_here for
+ * the plan. The caller frees speed->rungs. */
+MUST_CHECK struct error *measure_everywhere(
+    const struct plan *plan, const char *const *arguments, int workers, struct plan_speed *speed);
+
+/* Fills in job.seconds. */
+void jobs_predict(struct job_list *jobs, const struct rung_speed *speeds, const struct corpus_info *corpus);
+/* Exact, of the job's own steps; evaluations not counted. */
+double job_flops(const struct job *job, const struct corpus_info *corpus);
+
+struct plan_cost {
+	double flops;        /* of all trunks and cooldowns */
+	double disk, memory; /* bytes: the lab at the end; all workers at their largest */
+	int runs, trunks;    /* jobs of each kind */
+	int short_runs;      /* of fewer than SHORT_STEPS steps */
+};
+void plan_cost(
+    const struct plan *plan, const struct job_list *jobs, const struct corpus_info *corpus, int workers,
+    struct plan_cost *cost);
+
+/* -------------------------------------------------------------------------------------------------- the lab (lab.c) --- */
+
+struct lab {
+	char *folder;
+	int lock; /* descriptor; held while the sweep or one of its children lives */
+	struct plan plan;
+	char *corpus_path;
+	struct corpus *corpus;
+};
+
+/* Makes the folder or goes on with it: takes the lock, builds or opens the corpus, freezes the plan or checks that
+ * it is the one that was frozen. `asked` (taken over; NULL: the frozen one), `asked_path`: its name in errors.
+ * lab_close is due in any case. */
+MUST_CHECK struct error *lab_open(
+    const char *folder, struct plan *asked, const char *asked_path, const char *corpus, struct lab *lab);
+void lab_close(struct lab *lab);
+
+/* LAB/corpus.json, with the compressors' answer where `compressors` (an array) is not NULL. */
+MUST_CHECK struct error *lab_write_corpus(const struct lab *lab, const cJSON *compressors);
+
+/* --------------------------------------------------------------------------------- points (points.c), text (sample.c) --- */
+
+#define SHORT_STEPS 200 /* a run of fewer optimizer steps says nothing about its horizon */
+
+/* LAB/points.csv from the records of all finished runs, in the plan's order. */
+MUST_CHECK struct error *points_write(const struct lab *lab, const struct job_list *jobs);
+/* Why a point is left out of the fit, "" when it is in: the rule that docs/formats.md declares. */
+const char *point_reason(bool diverged, int64_t steps, double loss, double bigram);
+
+/* LAB/samples.json, once the largest rung has been trained to its largest horizon. */
+MUST_CHECK struct error *sample_write(const struct lab *lab, const struct job_list *jobs);
+
+/* -------------------------------------------------------------------------------------------- the sweep (scheduler.c) --- */
+
+struct sweep_options {
+	int workers;
+	double peak_gflops;
+	bool quiet;
+};
+
+struct sweep_outcome {
+	int runs, done, new_runs; /* of the plan; finished; finished by this sweep */
+	int diverged;             /* runs */
+	int failed;               /* jobs, those that wait for a failed one included */
+	bool interrupted;
+	struct text failures; /* a line for each failure that has a cause of its own; text_free */
+};
+
+/* Runs what is not done yet. A failed job stops nothing but what waits for it. */
+MUST_CHECK struct error *sweep_run(
+    struct lab *lab, struct job_list *jobs, const struct sweep_options *options, struct sweep_outcome *outcome);
+
+int plan_command(int argc, char **argv);  /* rung plan */
+int sweep_command(int argc, char **argv); /* rung sweep */
+
+#endif

@@ -1,0 +1,221 @@
+#!/usr/bin/env bash
+# A ladder as a user runs it: planned, swept, run again, stopped in every way and gone on with, and asked for wrongly.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 1
+rung=${rung:-$PWD/rung}
+plan=$PWD/tests/data/tiny-plan.json
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+number=0
+
+# verdict NAME GOOD: one line of TAP, with what the last command said when it is bad.
+verdict() {
+	number=$((number + 1))
+	if [ "$2" -eq 1 ]; then
+		echo "ok $number - $1"
+		return
+	fi
+	echo "not ok $number - $1"
+	sed 's/^/# out: /' "$scratch/out" | tail -n 20
+	sed 's/^/# err: /' "$scratch/err" | tail -n 20
+}
+# check NAME EXPECTED_CODE STDOUT_PATTERN STDERR_PATTERN COMMAND...   ('' matches everything)
+check() {
+	local name=$1 expected=$2 out=$3 err=$4 code good=1
+	shift 4
+	"$@" >"$scratch/out" 2>"$scratch/err"
+	code=$?
+	[ "$code" -eq "$expected" ] || good=0
+	grep -qE -- "$out" "$scratch/out" || [ -z "$out" ] || good=0
+	grep -qE -- "$err" "$scratch/err" || [ -z "$err" ] || good=0
+	verdict "$name (exit code $code)" "$good"
+}
+# holds NAME COMMAND...
+holds() {
+	local name=$1
+	shift
+	if "$@" >"$scratch/out" 2>"$scratch/err"; then verdict "$name" 1; else verdict "$name" 0; fi
+}
+
+# ------------------------------------------------------------------------------------------------ a ladder from end to end
+
+"$rung" plan --plan "$plan" >"$scratch/table" 2>/dev/null
+holds 'plan: the table' grep -qE '^ +32 +2 +24\.6k +384 +8\.2k +16\.4k +384 +256 +0\.008 +4: 40k to 320k' "$scratch/table"
+holds 'plan: short horizons are announced' grep -qE '^note: 3 of 12 runs have fewer than 200 steps' "$scratch/table"
+check 'sweep' 0 '^12 of 12 runs done, 12 of them now' '^done +d 32 +L 2 +D 320k +loss 2\.' \
+	"$rung" sweep --plan "$plan" --lab "$scratch/lab"
+cp "$scratch/lab/points.csv" "$scratch/expected.csv"
+
+if command -v python3 >/dev/null; then
+	holds 'points.csv says what the records say, by the declared rule' python3 - "$scratch/lab" <<'END'
+import csv, json, math, sys
+lab = sys.argv[1]
+rows = list(csv.DictReader(open(lab + "/points.csv")))
+entropy = json.load(open(lab + "/corpus.json"))["entropy"]
+assert len(rows) == 12 and len({row["id"] for row in rows}) == 12
+assert list(rows[0]) == ("id width depth context vocab batch_tokens seed N N_matmul N_all D steps C C_6ND loss loss_error"
+                         " bits_per_byte fit reason").split()
+for row in rows:
+    run = json.load(open(f"{lab}/runs/{row['id']}/run.json"))
+    d, L, T, V, D = (float(row[k]) for k in ("width", "depth", "context", "vocab", "D"))
+    N = 12 * L * d * d
+    assert run["kind"] == "run" and run["status"] == "done" and run["id"] == row["id"]
+    assert (float(row["N"]), float(row["N_matmul"]), float(row["N_all"])) == (N, N + V * d, N + 2 * V * d)
+    assert D == float(row["steps"]) * float(row["batch_tokens"]) == run["result"]["tokens"]
+    assert abs(D - run["config"]["tokens"]) <= float(row["batch_tokens"]) / 2
+    assert float(row["C"]) == D * (6 * (N + V * d) + 12 * L * d * (T + 1) / 2) and float(row["C_6ND"]) == 6 * N * D
+    assert float(row["loss"]) == run["result"]["loss"] and float(row["loss_error"]) == run["result"]["loss_error"]
+    assert row["bits_per_byte"] == "nan"
+    reason = "short" if int(row["steps"]) < 200 else "" if float(row["loss"]) < entropy["bigram"] else "above_bigram"
+    assert row["reason"] == reason and row["fit"] == str(int(not reason)), (row, entropy)
+    # No model can know more than the source does.
+    assert float(row["loss"]) > entropy["rate"] - 5 * float(row["loss_error"])
+# Losses fall along every rung, and from rung to rung at every horizon.
+losses = [[float(row["loss"]) for row in rows[first:first + 4]] for first in (0, 4, 8)]
+for row in losses + list(zip(*losses)):
+    assert list(row) == sorted(row, reverse=True), losses
+END
+	holds 'samples.json: the largest run, and the true continuation' python3 - "$scratch/lab" <<'END'
+import csv, json, sys
+lab = sys.argv[1]
+sample = json.load(open(lab + "/samples.json"))
+row = list(csv.DictReader(open(lab + "/points.csv")))[-1]
+assert (sample["id"], sample["width"], sample["depth"], sample["tokens"]) == (row["id"], 32, 2, 320000)
+assert len(sample["prompt"].split()) == 16 and len(sample["held_out"].split()) == 32
+assert sample["generated"] and sample["generated"] != sample["held_out"]
+END
+	holds 'plan.json is frozen with every default' python3 - "$scratch/lab" "$plan" <<'END'
+import json, sys
+frozen, asked = json.load(open(sys.argv[1] + "/plan.json")), json.load(open(sys.argv[2]))
+assert len(frozen["rungs"]) == len(asked["rungs"]) and frozen["corpus"] == asked["corpus"]
+for rung, wanted in zip(frozen["rungs"], asked["rungs"]):
+    assert rung["horizons"] == asked["horizons"] and rung["seeds"] == [1] and rung["cooldown"] == 0.2
+    assert (rung["width"], rung["depth"], rung["rate"]) == (wanted["width"], wanted["depth"], asked["rate"])
+END
+	"$rung" plan --plan "$plan" --json >"$scratch/again.json"
+	holds 'plan --json: a plan again, with its cost as a comment' python3 - "$scratch/again.json" "$plan" <<'END'
+import json, sys
+printed, asked = json.load(open(sys.argv[1])), json.load(open(sys.argv[2]))
+cost = printed.pop("_cost")
+assert printed == asked
+assert cost["runs"] == 12 and cost["trunks"] == 3 and cost["short_runs"] == 3 and cost["seconds"] > 0
+# 80 % of the largest horizon for the trunk, 20 % of each for the cooldowns (d, L as in the plan, V = 12, T = 32).
+flops = sum((0.8 * 320e3 + 0.2 * 600e3) * (6 * (12 * L * d * d + 12 * d) + 12 * L * d * 33 / 2)
+            for d, L in ((16, 1), (32, 1), (32, 2)))
+assert abs(cost["flops"] / flops - 1) < 0.01, (cost["flops"], flops)
+END
+	check 'sweep: the printed plan is the same plan' 0 '0 of them now' '' \
+		"$rung" sweep --plan "$scratch/again.json" --lab "$scratch/lab"
+else
+	echo "ok $((number += 1)) - points.csv, samples.json, plan.json # SKIP python3 is not installed"
+fi
+
+# ----------------------------------------------------------------------------------------------------- nothing is done twice
+
+find "$scratch/lab" -type f ! -name lock ! -name points.csv -printf '%p %T@ %s\n' | sort >"$scratch/before"
+check 'sweep again: nothing to do' 0 '^12 of 12 runs done, 0 of them now' '' "$rung" sweep --lab "$scratch/lab"
+find "$scratch/lab" -type f ! -name lock ! -name points.csv -printf '%p %T@ %s\n' | sort >"$scratch/after"
+holds 'no record is touched' cmp "$scratch/before" "$scratch/after"
+rm "$scratch/lab/points.csv"
+check 'sweep --json: the summary' 0 '"runs": 12, "done": 12, "new": 0, "diverged": 0, "failed": 0' '' \
+	"$rung" sweep --lab "$scratch/lab" --json
+holds 'points.csv is made again from the records' cmp "$scratch/expected.csv" "$scratch/lab/points.csv"
+
+# ------------------------------------------------------------------------------------------------------ stopped in every way
+
+# start LAB: a sweep in the background, its process in $sweep, until a trunk has left a branch and is still at it.
+start() {
+	"$rung" sweep --plan "$plan" --lab "$1" >"$scratch/out" 2>"$scratch/err" &
+	sweep=$!
+	until compgen -G "$1/runs/*/branch-*.state.safetensors" >/dev/null; do
+		kill -0 "$sweep" 2>/dev/null || return
+	done
+}
+# ends NAME EXPECTED_CODE STDERR_PATTERN: waits for the sweep in the background.
+ends() {
+	local code good=1
+	wait "$sweep"
+	code=$?
+	[ "$code" -eq "$2" ] || good=0
+	grep -qE -- "$3" "$scratch/err" || good=0
+	verdict "$1 (exit code $code)" "$good"
+}
+goes_on() {
+	check "$1: it goes on" 0 '^12 of 12 runs done' '' "$rung" sweep --lab "$scratch/$2"
+	holds "$1: the same points, byte for byte" cmp "$scratch/expected.csv" "$scratch/$2/points.csv"
+}
+
+start "$scratch/stopped"
+check 'a second sweep of the lab is refused' 1 '' "in use by another sweep \(process $sweep\)" \
+	"$rung" sweep --lab "$scratch/stopped"
+: >"$scratch/err" # of the second; the first still writes there
+kill -INT "$sweep"
+ends 'Ctrl-C' 130 'interrupted; nothing is lost. Go on with: rung sweep --lab'
+goes_on 'Ctrl-C' stopped
+
+start "$scratch/orphaned"
+kill -KILL $(cat "/proc/$sweep/task/$sweep/children")
+ends 'killed workers' 1 'trunk .*: ended by signal 9 \(Killed\); its messages: .*/stderr.log'
+goes_on 'killed workers' orphaned
+
+start "$scratch/beheaded"
+kill -KILL "$sweep"
+wait "$sweep" 2>/dev/null
+goes_on 'a killed sweep' beheaded
+
+# ----------------------------------------------------------------------------------------------------------- asked for wrongly
+
+# wrong NAME EXPECTED_CODE PATTERN SED_SCRIPT: the tiny plan with a mistake in it.
+wrong() {
+	sed -E "$4" "$plan" >"$scratch/wrong.json"
+	check "wrong plan: $1" "$2" '' "$3" "$rung" sweep --plan "$scratch/wrong.json" --lab "$scratch/wrong"
+}
+wrong 'no JSON' 3 'wrong.json:[0-9]+:[0-9]+: not valid JSON' 's/"batch": 8,/"batch": 8/'
+wrong 'width 20' 3 'wrong.json: rungs\[2\]: width is 20; heads are 16 wide' 's/"width": 32, "depth": 2/"width": 20, "depth": 2/'
+wrong 'an unknown key' 3 'wrong.json: unknown key "rat"; did you mean "rate"' 's/"rate"/"rat"/'
+wrong 'a text for a number' 3 "wrong.json: rate is 'fast'" 's/8e-3/"fast"/'
+wrong 'horizons that fall' 3 'wrong.json: horizons\[2\] is 50000 after 80000' 's/160e3/50e3/'
+wrong 'more tokens than there are' 3 'wrong.json: rungs\[0\], horizon 900000: .*train split has 5999' 's/320e3/900e3/'
+wrong 'an unknown source' 3 'wrong.json: corpus' 's/markov/markow/'
+check 'a plan that is not there' 1 '' 'nowhere.json' "$rung" plan --plan "$scratch/nowhere.json"
+sed 's/8e-3/4e-3/' "$plan" >"$scratch/other.json"
+check 'another plan for the lab: what differs' 2 '' 'rungs\[0\].rate: 0.008 in .*plan.json, 0.004 in .*other.json' \
+	"$rung" sweep --plan "$scratch/other.json" --lab "$scratch/lab"
+holds 'and the lab is as it was' cmp "$scratch/expected.csv" "$scratch/lab/points.csv"
+check 'no plan at all' 2 '' 'holds no plan yet; say what to run: --preset' "$rung" sweep --lab "$scratch/empty"
+check 'a preset without a corpus' 2 '' 'preset demo names no corpus; name one: --corpus' \
+	"$rung" sweep --preset demo --lab "$scratch/empty"
+check 'an unknown preset' 2 '' "no preset 'dem'; there are demo, hour, evening" "$rung" plan --preset dem
+check 'preset and plan' 2 '' 'exclude each other' "$rung" plan --preset demo --plan "$plan"
+check 'not a corpus' 3 '' 'tiny-plan.json' "$rung" sweep --preset demo --corpus "$plan" --lab "$scratch/empty"
+check 'no such corpus' 1 '' 'nowhere.corpus' "$rung" plan --preset demo --corpus "$scratch/nowhere.corpus"
+
+# ------------------------------------------------------------------------------------------------------------- other corpora
+
+"$rung" data source markov --vocab 12 --tokens 600K --seed 9 --out "$scratch/other.corpus" >/dev/null 2>&1
+check 'another corpus for the lab' 3 '' 'plan.json was made for the corpus' \
+	"$rung" sweep --lab "$scratch/lab" --corpus "$scratch/other.corpus"
+sed -E 's/"corpus": \{[^}]*\}/"corpus": "other.corpus"/; s/"horizons": .*,$/"horizons": [20e3],/' "$plan" >"$scratch/file.json"
+check 'a corpus file, named from the plan'\''s folder' 0 '^3 of 3 runs done, 3 of them now' '' \
+	"$rung" sweep --plan "$scratch/file.json" --lab "$scratch/file"
+mv "$scratch/other.corpus" "$scratch/moved.corpus"
+check 'the corpus has moved' 1 '' 'other.corpus' "$rung" sweep --lab "$scratch/file"
+check 'the corpus is found again' 0 '0 of them now' '' "$rung" sweep --lab "$scratch/file" --corpus "$scratch/moved.corpus"
+check 'and remembered' 0 '0 of them now' '' "$rung" sweep --lab "$scratch/file"
+
+sed -E 's/"rate": 8e-3/"rate": 10, "clip": 0, "warmup_tokens": 0/; /"warmup_tokens": 5e3/d; s/"horizons": .*,$/"horizons": [40e3, 80e3],/' \
+	"$plan" >"$scratch/wild.json"
+check 'a ladder that diverges: a warning, and points left out' 0 ' runs? done' 'warning: [1-6] runs? diverged' \
+	"$rung" sweep --plan "$scratch/wild.json" --lab "$scratch/wild"
+holds 'marked in points.csv' grep -qE ',nan,nan,nan,0,diverged$' "$scratch/wild/points.csv"
+check 'they are not tried again' 0 '0 of them now' 'warning: [1-6] runs? diverged' "$rung" sweep --lab "$scratch/wild"
+
+seq 1 4000 | sed 's/$/ green bottles hanging on the wall, and if one should fall, what then?/' >"$scratch/song.txt"
+"$rung" data import "$scratch/song.txt" --out "$scratch/song.corpus" >/dev/null 2>&1
+sed -E 's/"corpus": \{[^}]*\}/"corpus": "song.corpus"/; s/"horizons": .*,$/"horizons": [20e3],/' "$plan" >"$scratch/song.json"
+check 'text: compressors beside the ladder' 0 '^3 of 3 runs done' '' \
+	"$rung" sweep --plan "$scratch/song.json" --lab "$scratch/song"
+holds 'what they say is in corpus.json' grep -q '"after_train"' "$scratch/song/corpus.json"
+check 'and not asked again' 0 '0 of them now' '' "$rung" sweep --lab "$scratch/song"
+
+echo "1..$number"

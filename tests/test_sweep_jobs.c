@@ -1,0 +1,322 @@
+/* Jobs: what a plan comes to, what the files of a lab say of it, what comes next, and how long it will take. */
+#include "sweep/sweep.h"
+#include "tests/support.h"
+
+#include <math.h>
+
+static struct corpus_info symbols(void) {
+	struct corpus_info info = {.tokenizer = "symbols", .vocab = 32, .hash = 5};
+	info.tokens[SPLIT_TRAIN] = 10000000;
+	info.tokens[SPLIT_HELD_OUT] = 100000;
+	return info;
+}
+
+static struct error *list(const char *json, const struct corpus_info *corpus, const char *lab, struct job_list *jobs) {
+	struct plan plan;
+	cJSON *root;
+	*jobs = (struct job_list){0};
+	TRY(json_parse("P.json", json, strlen(json), &root));
+	struct error *error = plan_parse(root, "P.json", &plan);
+	if (!error) error = jobs_make(&plan, corpus, lab, jobs);
+	cJSON_Delete(root);
+	plan_free(&plan);
+	return error;
+}
+
+/* 100, 200 and 400 steps of 512 tokens. */
+#define LADDER                                                                                                         \
+	"{\"name\": \"n\", \"horizons\": [51200, 102400, 204800], \"batch\": 2, \"context\": 256, \"rungs\": ["            \
+	"{\"width\": 16, \"depth\": 1}, {\"width\": 32, \"depth\": 2, \"seeds\": [1, 2]},"                                 \
+	"{\"width\": 48, \"depth\": 2, \"horizons\": [51200]}]}"
+
+static void a_ladder(void **state) {
+	(void)state;
+	struct job_list jobs;
+	const struct corpus_info corpus = symbols();
+	expect_success(list(LADDER, &corpus, "LAB", &jobs));
+	assert_int_equal(jobs.count, 4 + 2 * 4 + 1); /* a single horizon needs no trunk; symbols need no compressors */
+	const struct job *trunk = &jobs.items[0];
+	assert_int_equal(trunk->kind, JOB_TRUNK);
+	assert_int_equal(trunk->branch_count, 3);
+	assert_int_equal(trunk->branches[0], 80);
+	assert_int_equal(trunk->branches[1], 160);
+	assert_int_equal(trunk->branches[2], 320);
+	assert_int_equal(trunk->ends, 320);
+	assert_int_equal(trunk->config.tokens, 204800);
+	for (int i = 1; i < 4; i++) {
+		const struct job *run = &jobs.items[i];
+		char *start = train_branch_path(trunk->folder, trunk->branches[i - 1]);
+		assert_int_equal(run->kind, JOB_RUN);
+		assert_int_equal(run->trunk, 0);
+		assert_int_equal(run->begins, trunk->branches[i - 1]);
+		assert_int_equal(run->ends, 100 << (i - 1));
+		assert_int_equal(run->config.tokens, 51200 << (i - 1));
+		assert_string_equal(run->start, start);
+		free(start);
+	}
+	assert_int_equal(jobs.items[4].config.seed, 1);
+	assert_int_equal(jobs.items[8].kind, JOB_TRUNK);
+	assert_int_equal(jobs.items[8].config.seed, 2);
+	const struct job *alone = &jobs.items[12];
+	assert_int_equal(alone->trunk, -1);
+	assert_int_equal(alone->begins, 0);
+	assert_null(alone->start);
+	for (int i = 0; i < jobs.count; i++) {
+		char id[HASH_HEX_SIZE], folder[64];
+		expect_success(train_id(&jobs.items[i].config, &corpus, jobs.items[i].kind == JOB_TRUNK, id));
+		snprintf(folder, sizeof folder, "LAB/runs/%s", id);
+		assert_string_equal(jobs.items[i].folder, folder);
+		for (int j = 0; j < i; j++) assert_string_not_equal(jobs.items[i].id, jobs.items[j].id);
+	}
+	jobs_free(&jobs);
+}
+
+static void unusual_ladders(void **state) {
+	(void)state;
+	struct job_list jobs;
+	struct corpus_info corpus = symbols();
+	/* Nothing to share: the cooldown is the whole run, or there is none. */
+	expect_success(list(
+	    "{\"name\": \"n\", \"horizons\": [51200, 102400], \"cooldown\": 1, \"rungs\": [{\"width\": 16, \"depth\": 1}]}",
+	    &corpus, "LAB", &jobs));
+	assert_int_equal(jobs.count, 2);
+	assert_int_equal(jobs.items[1].trunk, -1);
+	jobs_free(&jobs);
+	expect_success(list(
+	    "{\"name\": \"n\", \"horizons\": [51200, 102400], \"cooldown\": 0, \"rungs\": [{\"width\": 16, \"depth\": 1}]}",
+	    &corpus, "LAB", &jobs));
+	assert_int_equal(jobs.count, 2);
+	assert_int_equal(jobs.items[0].trunk, -1);
+	jobs_free(&jobs);
+	/* Text has bytes to compress. */
+	corpus.bytes[SPLIT_TRAIN] = corpus.bytes[SPLIT_HELD_OUT] = 1000;
+	expect_success(list(
+	    "{\"name\": \"n\", \"horizons\": [51200], \"rungs\": [{\"width\": 16, \"depth\": 1}]}", &corpus, "LAB", &jobs));
+	assert_int_equal(jobs.count, 2);
+	assert_int_equal(jobs.items[1].kind, JOB_COMPRESS);
+	jobs_free(&jobs);
+	expect_failure(
+	    list(
+	        "{\"name\": \"n\", \"horizons\": [51200, 102400], \"rungs\": [{\"width\": 16, \"depth\": 1},"
+	        " {\"width\": 32, \"depth\": 1}, {\"width\": 16, \"depth\": 1, \"horizons\": [102400]}]}",
+	        &corpus, "LAB", &jobs),
+	    ERROR_DATA, "rungs[0] and rungs[2] of the plan ask for the same run (102400 tokens, seed 1)");
+	jobs_free(&jobs);
+}
+
+static void put(const char *folder, const char *name, const char *text) {
+	expect_success(folder_make(folder));
+	char *path = path_join(folder, name);
+	expect_success(file_write(path, text, strlen(text)));
+	free(path);
+}
+
+static void put_at(const char *path) {
+	expect_success(file_write(path, "x", 1));
+}
+
+static void the_lab_is_the_truth(void **state) {
+	(void)state;
+	char *lab = folder_temporary();
+	struct job_list jobs;
+	const struct corpus_info corpus = symbols();
+	expect_success(list(LADDER, &corpus, lab, &jobs));
+	jobs_survey(&jobs, lab);
+	for (int i = 0; i < jobs.count; i++) assert_int_equal(jobs.items[i].state, JOB_WAITING);
+
+	put(jobs.items[1].folder, "run.json", "{\"status\": \"done\"}");
+	put(jobs.items[2].folder, "run.json", "{\"status\": \"running\"}");
+	put(jobs.items[12].folder, "run.json", "{\"status\": \"diverged\"}");
+	put(jobs.items[5].folder, "run.json", "{\"status\": \"do"); /* for its child to complain about */
+	expect_success(folder_make(jobs.items[0].folder));
+	put_at(jobs.items[1].start);
+	put_at(jobs.items[2].start);
+	jobs_survey(&jobs, lab);
+	assert_int_equal(jobs.items[0].state, JOB_WAITING); /* the third branch is still wanted */
+	assert_true(fabs(jobs.items[0].progress - 0.5) < 1e-12);
+	assert_int_equal(jobs.items[1].state, JOB_DONE);
+	assert_int_equal(jobs.items[2].state, JOB_WAITING);
+	assert_true(jobs.items[2].ready && !jobs.items[3].ready);
+	assert_int_equal(jobs.items[12].state, JOB_DIVERGED);
+	assert_int_equal(jobs.items[5].state, JOB_WAITING);
+
+	/* A trunk that nobody waits for is not trained, whatever became of its folder. */
+	put_at(jobs.items[3].start);
+	jobs_survey(&jobs, lab);
+	assert_int_equal(jobs.items[0].state, JOB_DONE);
+	jobs_free(&jobs);
+	folder_remove(lab);
+}
+
+static void branches_wait_for_their_trunk(void **state) {
+	(void)state;
+	char *lab = folder_temporary();
+	struct job_list jobs;
+	const struct corpus_info corpus = symbols();
+	expect_success(list(LADDER, &corpus, lab, &jobs));
+	jobs_survey(&jobs, lab);
+	for (int i = 0; i < jobs.count; i++) jobs.items[i].seconds = 1;
+	jobs.items[0].seconds = 10;
+	jobs.items[4].seconds = 20;
+	jobs.items[8].seconds = 5;
+	jobs.items[12].seconds = 12;
+	/* Longest path first: a trunk and its last cooldown. */
+	static const int order[] = {4, 12, 0, 8};
+	for (size_t i = 0; i < COUNT_OF(order); i++) {
+		assert_int_equal(jobs_next(&jobs), order[i]);
+		jobs.items[order[i]].state = JOB_RUNNING;
+	}
+	assert_int_equal(jobs_next(&jobs), -1);
+	expect_success(folder_make(jobs.items[4].folder));
+	put_at(jobs.items[5].start); /* the first branch point is passed: its cooldown can start, the others cannot */
+	assert_int_equal(jobs_next(&jobs), 5);
+	jobs.items[5].state = JOB_DONE;
+	assert_int_equal(jobs_next(&jobs), -1);
+
+	/* What is lost with its trunk: diverged as it has, failed as it has. What has its branch goes on. */
+	expect_success(folder_make(jobs.items[0].folder));
+	put_at(jobs.items[1].start);
+	jobs.items[0].state = JOB_DIVERGED;
+	jobs.items[8].state = JOB_FAILED;
+	assert_int_equal(jobs_next(&jobs), 1);
+	assert_int_equal(jobs.items[1].state, JOB_WAITING);
+	assert_int_equal(jobs.items[2].state, JOB_DIVERGED);
+	assert_int_equal(jobs.items[3].state, JOB_DIVERGED);
+	assert_int_equal(jobs.items[9].state, JOB_FAILED);
+	assert_int_equal(jobs.items[6].state, JOB_WAITING);
+	jobs_free(&jobs);
+	folder_remove(lab);
+}
+
+/* A ladder of `trunks` trunks, four cooldowns each, and some runs alone. All times are multiples of 1/4, so that the clock
+ * below, which ticks in eighths, meets every event exactly. */
+#define MOST 64
+static struct job_list random_ladder(struct rng *rng, struct job *items, double *slowness) {
+	struct job_list jobs = {.items = items, .slowness = slowness, .rung_count = 1};
+	slowness[0] = 1 + (double)rng_below(rng, 2);
+	const int trunks = 1 + (int)rng_below(rng, 5), alone = (int)rng_below(rng, 6);
+	for (int t = 0; t < trunks; t++) {
+		const int trunk = jobs.count;
+		items[jobs.count++] =
+		    (struct job){.kind = JOB_TRUNK, .trunk = -1, .ends = 16, .seconds = 4 * (double)(1 + rng_below(rng, 20))};
+		for (int b = 0; b < 4; b++)
+			items[jobs.count++] = (struct job){
+			    .kind = JOB_RUN,
+			    .trunk = trunk,
+			    .begins = 2 << b,
+			    .ends = 100,
+			    .seconds = (double)(1 + rng_below(rng, 100)) / 4};
+	}
+	for (int a = 0; a < alone; a++)
+		items[jobs.count++] =
+		    (struct job){.kind = JOB_RUN, .trunk = -1, .ends = 100, .seconds = (double)(1 + rng_below(rng, 200)) / 4};
+	return jobs;
+}
+
+/* The rule once more, played with a clock: at every tick free workers take the ready job with the longest path. */
+static double play_with_a_clock(const struct job_list *jobs, int workers) {
+	double done[MOST] = {0}, need[MOST], path[MOST];
+	bool started[MOST] = {0};
+	for (int i = 0; i < jobs->count; i++) need[i] = jobs->items[i].seconds * jobs->slowness[0];
+	for (int i = 0; i < jobs->count; i++) {
+		path[i] = need[i];
+		for (int j = 0; j < jobs->count; j++)
+			if (jobs->items[j].trunk == i)
+				path[i] = fmax(path[i], need[i] * (double)jobs->items[j].begins / 16 + need[j]);
+	}
+	for (long tick = 0;; tick++) {
+		int busy = 0, open = 0;
+		for (int i = 0; i < jobs->count; i++) {
+			busy += started[i] && done[i] < need[i];
+			open += done[i] < need[i];
+		}
+		if (open == 0) return (double)tick / 8;
+		for (; busy < workers; busy++) {
+			int best = -1;
+			for (int i = 0; i < jobs->count; i++) {
+				const int trunk = jobs->items[i].trunk;
+				if (started[i]) continue;
+				if (trunk >= 0 && done[trunk] < need[trunk] * (double)jobs->items[i].begins / 16) continue;
+				if (best < 0 || path[i] > path[best]) best = i;
+			}
+			if (best < 0) break;
+			started[best] = true;
+		}
+		for (int i = 0; i < jobs->count; i++)
+			if (started[i] && done[i] < need[i]) done[i] += 0.125;
+	}
+}
+
+static void time_left(void **state) {
+	(void)state;
+	struct rng rng = rng_make(3, "ladders");
+	for (int trial = 0; trial < 200; trial++) {
+		struct job items[MOST];
+		double slowness[1], sum = 0, longest = 0;
+		struct job_list jobs = random_ladder(&rng, items, slowness);
+		for (int i = 0; i < jobs.count; i++) {
+			sum += items[i].seconds * slowness[0];
+			longest = fmax(longest, job_path(&jobs, i));
+		}
+		for (int workers = 1; workers <= 5; workers++) {
+			const double time = jobs_time_left(&jobs, workers);
+			assert_true(fabs(time - play_with_a_clock(&jobs, workers)) < 1e-6);
+			assert_true(time >= longest - 1e-9 && time >= sum / workers - 1e-9);
+		}
+		assert_true(fabs(jobs_time_left(&jobs, 1) - sum) < 1e-6);
+	}
+}
+
+static void time_left_of_a_ladder_under_way(void **state) {
+	(void)state;
+	double slowness[1] = {2};
+	struct job items[] = {
+	    {.kind = JOB_TRUNK, .state = JOB_RUNNING, .trunk = -1, .ends = 100, .seconds = 50, .progress = 0.5},
+	    {.kind = JOB_RUN, .state = JOB_DONE, .trunk = 0, .begins = 20, .ends = 25, .seconds = 30},
+	    {.kind = JOB_RUN, .state = JOB_WAITING, .trunk = 0, .begins = 40, .ends = 50, .seconds = 10, .ready = true},
+	    {.kind = JOB_RUN, .state = JOB_WAITING, .trunk = 0, .begins = 100, .ends = 125, .seconds = 15},
+	    {.kind = JOB_RUN, .state = JOB_FAILED, .trunk = -1, .ends = 125, .seconds = 1000},
+	};
+	const struct job_list jobs = {.items = items, .count = 5, .slowness = slowness, .rung_count = 1};
+	/* 50 s more of the trunk, then 30 s of its last cooldown; the other one fits in beside the trunk. */
+	assert_true(fabs(jobs_time_left(&jobs, 2) - 80) < 1e-9);
+	assert_true(fabs(jobs_time_left(&jobs, 1) - 100) < 1e-9);
+	assert_true(fabs(job_path(&jobs, 0) - 80) < 1e-9);
+}
+
+static void predictions(void **state) {
+	(void)state;
+	struct job_list jobs;
+	struct corpus_info corpus = symbols();
+	expect_success(list(LADDER, &corpus, "LAB", &jobs));
+	struct rung_speed speeds[3] = {{.step = 1}, {.step = 10}, {.step = 100}};
+	jobs_predict(&jobs, speeds, &corpus);
+	assert_true(fabs(jobs.items[0].seconds - 320) < 1);        /* a trunk ends at its last branch */
+	assert_true(fabs(jobs.items[3].seconds - 80) < 1);         /* a cooldown is a fifth of the run */
+	assert_true(fabs(jobs.items[7].seconds - 80 * 10) < 1);    /* of the second rung */
+	assert_true(fabs(jobs.items[12].seconds - 100 * 100) < 1); /* alone: all of it */
+	/* With held-out sequences to evaluate: all there are at the end, if fewer than asked for. */
+	const double before = jobs.items[12].seconds;
+	speeds[2].forward = 1;
+	jobs_predict(&jobs, speeds, &corpus);
+	assert_true(jobs.items[12].seconds - before >= floor(100000 / 256.0));
+
+	/* d = 16, L = 1, T = 256, V = 32: 6 (12 d^2 + V d) + 12 d (T + 1) / 2 FLOPs a token. */
+	const double flops = 6 * (12 * 256.0 + 32 * 16) + 12 * 16 * 257 / 2.0;
+	assert_true(fabs(job_flops(&jobs.items[0], &corpus) / (flops * 320 * 512) - 1) < 1e-12);
+	assert_true(fabs(job_flops(&jobs.items[3], &corpus) / (flops * 80 * 512) - 1) < 1e-12);
+	jobs_free(&jobs);
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_ladder),
+	    cmocka_unit_test(unusual_ladders),
+	    cmocka_unit_test(the_lab_is_the_truth),
+	    cmocka_unit_test(branches_wait_for_their_trunk),
+	    cmocka_unit_test(time_left),
+	    cmocka_unit_test(time_left_of_a_ladder_under_way),
+	    cmocka_unit_test(predictions),
+	};
+	return cmocka_run_group_tests_name("sweep jobs", tests, NULL, NULL);
+}

@@ -1,0 +1,287 @@
+/* The sweep with children that misbehave. The scheduler starts its own program, so the children are this test program
+ * again: they train like `rung train` unless a file "act" in their run's folder tells them to do something else. */
+#include "sweep/sweep.h"
+#include "tests/support.h"
+
+#include <fcntl.h>
+#include <math.h>
+#include <signal.h>
+#include <sys/stat.h>
+
+/* ---------------------------------------------------------------------------------------------------------- the child --- */
+
+/* A child that waits for what never comes must not hang the tests. */
+#define PATIENCE 60 /* seconds */
+
+static int act_train(int argc, char **argv) {
+	char act[32] = "", folder[400], path[420];
+	snprintf(folder, sizeof folder, "%s", argv[2]);
+	*strrchr(folder, '/') = '\0';
+	snprintf(path, sizeof path, "%s/act", folder);
+	FILE *file = fopen(path, "r");
+	if (file && fscanf(file, "%31s", act) != 1) act[0] = '\0';
+	if (file) fclose(file);
+	snprintf(path, sizeof path, "%s/../gate", folder); /* a named pipe: opening it waits for the other end */
+	alarm(PATIENCE);
+	if (strcmp(act, "fail") == 0) {
+		fprintf(stderr, "error: first\nerror: the moon is full\n");
+		return 1;
+	}
+	if (strcmp(act, "die") == 0) raise(SIGKILL);
+	if (strcmp(act, "diverge") == 0) return ERROR_DIVERGED;
+	if (strcmp(act, "babble") == 0) printf("not json\n\n{\"event\": 3}\n{\"event\": \"progress\"}\n[");
+	if (strcmp(act, "interrupt") == 0) {
+		/* Ctrl-C for the sweep alone, then what a run does when it is asked to stop. */
+		sigset_t set;
+		int number;
+		sigemptyset(&set);
+		sigaddset(&set, SIGTERM);
+		sigprocmask(SIG_BLOCK, &set, NULL);
+		kill(getppid(), SIGINT);
+		sigwait(&set, &number);
+		return ERROR_INTERRUPTED;
+	}
+	if (strcmp(act, "open") == 0) close(open(path, O_WRONLY));
+	const int code = train_command(argc, argv);
+	if (strcmp(act, "wait") == 0) close(open(path, O_RDONLY)); /* the branches are there, the trunk still lives */
+	return code;
+}
+
+/* ------------------------------------------------------------------------------------------------------------ the lab --- */
+
+/* Two rungs of two horizons, and a run alone: 10 and 20 steps of 32 tokens. The jobs in order: trunk, run, run; trunk,
+ * run, run; run. */
+static const char ladder[] =
+    "{\"name\": \"n\", \"corpus\": {\"source\": \"markov\", \"vocab\": 16, \"order\": 1, \"tokens\": 4000,"
+    " \"held_out_tokens\": 1000, \"seed\": 1}, \"context\": 16, \"batch\": 2, \"warmup_tokens\": 64, \"eval_tokens\": "
+    "64,"
+    " \"curve_tokens\": 32, \"horizons\": [320, 640], \"sample\": {\"prompt\": 4, \"tokens\": 8},"
+    " \"rungs\": [{\"width\": 16, \"depth\": 1}, {\"width\": 32, \"depth\": 1},"
+    " {\"width\": 48, \"depth\": 1, \"horizons\": [320]}]}";
+
+struct fixture {
+	char *folder;
+	struct lab lab;
+	struct job_list jobs;
+	struct sweep_outcome outcome;
+};
+
+static int make_lab(void **state) {
+	struct fixture *f = calloc(1, sizeof *f);
+	struct plan plan;
+	cJSON *root;
+	f->folder = folder_temporary();
+	expect_success(json_parse("P.json", ladder, strlen(ladder), &root));
+	expect_success(plan_parse(root, "P.json", &plan));
+	cJSON_Delete(root);
+	expect_success(lab_open(f->folder, &plan, "P.json", NULL, &f->lab));
+	expect_success(jobs_make(&f->lab.plan, corpus_info(f->lab.corpus), f->folder, &f->jobs));
+	assert_int_equal(f->jobs.count, 7);
+	*state = f;
+	return 0;
+}
+
+static int drop_lab(void **state) {
+	struct fixture *f = *state;
+	text_free(&f->outcome.failures);
+	jobs_free(&f->jobs);
+	lab_close(&f->lab);
+	folder_remove(f->folder);
+	free(f);
+	return 0;
+}
+
+static void order(const struct fixture *f, int job, const char *act) {
+	char *path = path_join(f->jobs.items[job].folder, "act");
+	expect_success(folder_make(f->jobs.items[job].folder));
+	expect_success(file_write(path, act, strlen(act)));
+	free(path);
+}
+
+static void obey(const struct fixture *f, int job) {
+	char *path = path_join(f->jobs.items[job].folder, "act");
+	assert_int_equal(unlink(path), 0);
+	free(path);
+}
+
+static void run(struct fixture *f, int workers) {
+	const struct sweep_options options = {.workers = workers, .peak_gflops = 1, .quiet = true};
+	struct rung_speed speeds[3] = {{1, 0}, {2, 0}, {3, 0}};
+	text_free(&f->outcome.failures);
+	jobs_survey(&f->jobs, f->folder);
+	jobs_predict(&f->jobs, speeds, corpus_info(f->lab.corpus));
+	expect_success(sweep_run(&f->lab, &f->jobs, &options, &f->outcome));
+}
+
+static void expect_states(const struct fixture *f, const char *expected) {
+	static const char letters[] = {
+	    [JOB_WAITING] = 'w', [JOB_RUNNING] = 'r', [JOB_DONE] = 'd', [JOB_DIVERGED] = 'x', [JOB_FAILED] = 'f'};
+	char found[16] = "";
+	for (int i = 0; i < f->jobs.count; i++) found[i] = letters[f->jobs.items[i].state];
+	assert_string_equal(found, expected);
+}
+
+/* The text of a file of the lab, NULL when there is none; the caller frees. */
+static char *read_lab(const struct fixture *f, const char *name) {
+	struct text text = {0};
+	char *path = path_join(f->folder, name);
+	if (file_exists(path)) expect_success(file_read(path, 1000000, &text));
+	free(path);
+	return text.data;
+}
+
+/* How often `part` stands in the file. */
+static int count_in(const struct fixture *f, const char *name, const char *part) {
+	char *text = read_lab(f, name);
+	int count = 0;
+	for (const char *at = text; at && (at = strstr(at, part)); at++) count++;
+	free(text);
+	return count;
+}
+
+/* ----------------------------------------------------------------------------------------------------------- the tests --- */
+
+static void all_is_well(void **state) {
+	struct fixture *f = *state;
+	run(f, 2);
+	expect_states(f, "ddddddd");
+	assert_int_equal(f->outcome.runs, 5);
+	assert_int_equal(f->outcome.done, 5);
+	assert_int_equal(f->outcome.new_runs, 5);
+	assert_int_equal(f->outcome.failed + f->outcome.diverged, 0);
+	assert_int_equal(count_in(f, "points.csv", "\n"), 6);
+	assert_int_equal(count_in(f, "points.csv", ",0,short\n"), 5);
+	/* The largest rung has one horizon only; the sample is its. */
+	assert_int_equal(count_in(f, "samples.json", f->jobs.items[6].id), 1);
+	char *points = read_lab(f, "points.csv");
+
+	run(f, 2);
+	assert_int_equal(f->outcome.new_runs, 0);
+	assert_int_equal(f->outcome.done, 5);
+	char *again = read_lab(f, "points.csv");
+	assert_string_equal(points, again);
+	free(points);
+	free(again);
+}
+
+static void cooldowns_start_beside_their_trunk(void **state) {
+	struct fixture *f = *state;
+	char *gate = path_join(f->folder, "runs/gate");
+	expect_success(folder_make(f->jobs.items[0].folder));
+	assert_int_equal(mkfifo(gate, 0600), 0);
+	order(f, 3, "wait"); /* this trunk does not end before that cooldown has begun */
+	order(f, 4, "open");
+	run(f, 2);
+	expect_states(f, "ddddddd");
+	free(gate);
+}
+
+static void one_failure_stops_nothing_else(void **state) {
+	struct fixture *f = *state;
+	order(f, 2, "fail");
+	run(f, 2);
+	expect_states(f, "ddfdddd");
+	assert_int_equal(f->outcome.failed, 1);
+	assert_int_equal(f->outcome.done, 4);
+	char log[400];
+	snprintf(
+	    log, sizeof log, "exit code 1: error: the moon is full; its messages: %s/stderr.log\n",
+	    f->jobs.items[2].folder);
+	assert_non_null(strstr(f->outcome.failures.data, log));
+	assert_int_equal(count_in(f, "points.csv", "\n"), 5);
+
+	obey(f, 2);
+	run(f, 1);
+	expect_states(f, "ddddddd");
+	assert_int_equal(f->outcome.new_runs, 1);
+	assert_int_equal(count_in(f, "points.csv", "\n"), 6);
+}
+
+static void a_killed_trunk_takes_its_cooldowns_with_it(void **state) {
+	struct fixture *f = *state;
+	order(f, 0, "die");
+	run(f, 2);
+	expect_states(f, "fffdddd");
+	assert_int_equal(f->outcome.failed, 3);
+	assert_non_null(strstr(f->outcome.failures.data, "d 16  L 1  trunk  : ended by signal 9"));
+	assert_null(strchr(strchr(f->outcome.failures.data, '\n') + 1, '\n')); /* one cause, one line */
+	obey(f, 0);
+	run(f, 2);
+	expect_states(f, "ddddddd");
+	assert_int_equal(f->outcome.new_runs, 2);
+}
+
+static void divergence_is_a_result(void **state) {
+	struct fixture *f = *state;
+	order(f, 0, "diverge");
+	order(f, 5, "diverge");
+	run(f, 2);
+	expect_states(f, "xxxddxd");
+	assert_int_equal(f->outcome.diverged, 3);
+	assert_int_equal(f->outcome.failed, 0);
+	/* N = 12 L d^2 = 3072 at D = 640: 20 steps, 6 N D = 11796480, and exactly with the head and attention:
+	 * 640 (6 (3072 + 16 16) + 12 16 17 / 2) = 13824000. */
+	char row[300];
+	snprintf(
+	    row, sizeof row, "%s,16,1,16,16,32,1,3072,3328,3584,640,20,13824000,11796480,nan,nan,nan,0,diverged\n",
+	    f->jobs.items[2].id);
+	assert_int_equal(count_in(f, "points.csv", row), 1);
+	assert_int_equal(count_in(f, "points.csv", "diverged"), 3);
+}
+
+static void nonsense_is_passed_over(void **state) {
+	struct fixture *f = *state;
+	order(f, 6, "babble");
+	run(f, 2);
+	expect_states(f, "ddddddd");
+}
+
+static void a_branch_that_was_taken_away(void **state) {
+	struct fixture *f = *state;
+	order(f, 4, "fail");
+	run(f, 2);
+	expect_states(f, "ddddfdd");
+	assert_int_equal(unlink(f->jobs.items[4].start), 0);
+	obey(f, 4);
+	char *record = path_join(f->jobs.items[3].folder, "run.json");
+	run(f, 2);
+	expect_states(f, "ddddfdd");
+	char said[600];
+	snprintf(
+	    said, sizeof said, "%s is gone; remove the folder %s to have it made again\n", f->jobs.items[4].start,
+	    f->jobs.items[3].folder);
+	assert_non_null(strstr(f->outcome.failures.data, said));
+	assert_int_equal(unlink(record), 0); /* as if the folder were gone: the trunk is trained again */
+	free(record);
+	run(f, 2);
+	expect_states(f, "ddddddd");
+}
+
+/* Last: this process stays interrupted. */
+static void an_interrupt_is_passed_on(void **state) {
+	struct fixture *f = *state;
+	interrupt_watch();
+	order(f, 6, "interrupt");
+	run(f, 2); /* the trunk of the second rung has the longest path, this run the next one */
+	assert_true(f->outcome.interrupted);
+	assert_int_equal(f->jobs.items[6].state, JOB_WAITING);
+	assert_int_equal(f->jobs.items[0].state, JOB_WAITING); /* nothing is begun any more */
+	assert_int_equal(f->outcome.failed, 0);
+	assert_null(read_lab(f, "samples.json"));
+}
+
+int main(int argc, char **argv) {
+	if (argc > 3 && strcmp(argv[1], "train") == 0) return act_train(argc - 1, argv + 1);
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_lab, drop_lab)
+	const struct CMUnitTest tests[] = {
+	    TEST(all_is_well),
+	    TEST(cooldowns_start_beside_their_trunk),
+	    TEST(one_failure_stops_nothing_else),
+	    TEST(a_killed_trunk_takes_its_cooldowns_with_it),
+	    TEST(divergence_is_a_result),
+	    TEST(nonsense_is_passed_over),
+	    TEST(a_branch_that_was_taken_away),
+	    TEST(an_interrupt_is_passed_on),
+	};
+	return cmocka_run_group_tests_name("sweep scheduler", tests, NULL, NULL);
+}
