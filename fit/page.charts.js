@@ -237,8 +237,9 @@ const marks = {
 			if (horizontal) {
 				const fits = ctx.measureText(line.label).width < area.width - 12;
 				ctx.textAlign = "left";
-				ctx.textBaseline = line.below ? "top" : "bottom";
-				write(ctx, fits ? line.label : line.label.split(":")[0], area.left + 6, at + (line.below ? 4 : -4));
+				const below = line.below || at - 18 < area.top;
+				ctx.textBaseline = below ? "top" : "bottom";
+				write(ctx, fits ? line.label : line.label.split(":")[0], area.left + 6, at + (below ? 4 : -4));
 			} else {
 				const left = line.left || at + ctx.measureText(line.label).width + 8 > area.right;
 				ctx.textAlign = left ? "right" : "left";

@@ -31,6 +31,16 @@ const pointTooltip = {
 	},
 };
 
+/* How the intervals came about. */
+function intervalWords() {
+	const bootstrap = fit.bootstrap || {};
+	if (!fit.intervals) return "";
+	const count = Number.isFinite(number(bootstrap.replicates)) ? `${bootstrap.replicates} ` : "";
+	if (bootstrap.method === "rungs") return `The intervals on this page therefore come from ${count}fits to whole rungs, drawn anew.`;
+	if (bootstrap.method === "simulated") return `The intervals on this page come from ${count}fits to simulated ladders whose runs share such luck within a rung.`;
+	return "";
+}
+
 function rateLine() {
 	if (!Number.isFinite(exactRate)) return [];
 	return [{ axis: "y", at: exactRate, colour: colour("mark"), dash: [2, 3], label: `exact entropy rate ${fixed(exactRate)}` }];
@@ -156,7 +166,7 @@ function figuresLaw() {
 		keys: pointKeys(),
 		label: `Loss against the number of training tokens: ${describe(finished, "tokens")}.`,
 		caption: [
-			"Each colour is one model size. Every run of a size branches off the same trunk, so these points share its luck: they are not independent measurements, which is why the intervals on this page come from drawing whole rungs anew.",
+			"Each colour is one model size. Every run of a size branches off the same trunk, so these points share its luck: they are not independent measurements. " + intervalWords(),
 		],
 		absent: finished.length ? "" : "No run is finished yet.",
 		build: () =>
@@ -260,6 +270,7 @@ function figureIsoflop() {
 
 function figureProfile() {
 	const curve = ((fit.profile_E && fit.profile_E.curve) || []).map((at) => ({ x: number(at.E), y: number(at.objective) }));
+	const limit = Math.min(...curve.map((at) => at.y).filter(Number.isFinite)) + number((fit.profile_E || {}).threshold);
 	const usable = curve.filter((at) => Number.isFinite(at.x) && Number.isFinite(at.y));
 	const [low, high] = intervalOfE();
 	const words = Number.isFinite(low) ? ` The shaded values, ${fixed(low)} to ${fixed(high)}, are those the runs allow at 90 %.` : "";
@@ -274,6 +285,7 @@ function figureProfile() {
 		build: () => {
 			const lines = [];
 			if (Number.isFinite(E)) lines.push({ axis: "x", at: E, colour: colour("accent"), label: `E = ${fixed(E)}`, width: 1.6 });
+			if (Number.isFinite(limit)) lines.push({ axis: "y", at: limit, colour: colour("faint"), dash: [4, 4], label: "limit of the 90 % interval" });
 			if (Number.isFinite(exactRate))
 				lines.push({ axis: "x", at: exactRate, colour: colour("mark"), dash: [2, 3], label: `exact rate ${fixed(exactRate)}`, left: exactRate < E });
 			return {
@@ -348,7 +360,11 @@ function figurePrediction() {
 	const worst = points.reduce((a, p) => Math.max(a, Math.abs(p.predicted / p.loss - 1)), 0);
 	figure("figure-prediction", {
 		title: "The largest rung, predicted from the smaller ones",
-		keys: [{ kind: "dot", text: "predicted, with its interval" }, { kind: "line", text: "measured: zero" }],
+		keys: [
+			{ kind: "dot", text: "predicted by the law, with its interval" },
+			...(points.some((p) => Number.isFinite(number(p.baseline))) ? [{ kind: "ring", text: "by a pure power law without E" }] : []),
+			{ kind: "line", text: "measured: zero" },
+		],
 		label: `Predicted and measured losses of the largest rung at ${points.length} token counts; largest error ${fixed(100 * worst, 2)} percent.`,
 		caption: [
 			`The law was fitted again without the largest model and then asked for its losses: the one test on this page that the fit had no part in. ${points.length ? `The largest error is ${fixed(100 * worst, 2)} %.` : ""}`,
@@ -364,12 +380,14 @@ function figurePrediction() {
 				pointStyle: marker.style, rotation: marker.rotation, radius: 4.4 * marker.size, hoverRadius: 7, hitRadius: 8,
 				backgroundColor: rungColour(rung), borderColor: colour("surface"), borderWidth: 1,
 			};
+			const naive = points.filter((p) => Number.isFinite(number(p.baseline))).map((p) => ({ x: number(p.D), y: off(p.baseline, p), p, e: [] }));
+			const ring = { data: naive, rung, showLine: false, radius: 4, hoverRadius: 6, hitRadius: 6, borderWidth: 1.5, borderColor: colour("neutral"), backgroundColor: "transparent" };
 			return {
-				datasets: [set],
+				datasets: [set, ring],
 				options: {
 					scales: {
 						x: axis("D, training tokens", rangeOf(marked.map((m) => m.x)), { format: (v) => human(v) }),
-						y: axis("predicted against measured loss, %", rangeOf([0, ...marked.flatMap((m) => [m.y, ...m.e])], { log: false, pad: 0.1 }), { log: false, format: (v) => signed(v, 1) }),
+						y: axis("predicted against measured loss, %", rangeOf([0, ...[...marked, ...naive].flatMap((m) => [m.y, ...m.e])], { log: false, pad: 0.1 }), { log: false, format: (v) => signed(v, 1) }),
 					},
 					plugins: {
 						marks: { lines: [{ axis: "y", at: 0, colour: colour("ink") }] },
@@ -379,6 +397,7 @@ function figurePrediction() {
 								label: ({ raw: { p, y } }) => [
 									`measured ${fixed(p.loss, 4)}`,
 									`predicted ${fixed(p.predicted, 4)}${p.interval ? `, ${interval(p.interval, (v) => fixed(v, 4))}` : ""}`,
+									...(Number.isFinite(number(p.baseline)) ? [`by a pure power law ${fixed(p.baseline, 4)}`] : []),
 									`error ${signed(y)} %`,
 								],
 							},
@@ -403,7 +422,7 @@ function figureLearning() {
 		label: `Learning curves: ${curves.filter((c) => c.trunk).length} trunks and ${curves.filter((c) => !c.trunk).length} runs, loss against tokens seen.`,
 		caption: [
 			"One trunk per model size runs at a constant learning rate; at every horizon a run branches off and cools down to rate zero, which takes out the noise that a rate keeps up. Only the ends of cooldowns enter the fit: a loss read off a trunk is not the loss of a finished model.",
-			"Train losses are means over the tokens between two marks. Long logs are thinned evenly on the log axis; all rows stand in the runs' log.jsonl.",
+			"Along the way fewer held-out tokens may be used than at the end, so a curve need not meet its marker. Train losses are means over the tokens between two marks. Long logs are thinned evenly on the log axis; all rows stand in the runs' log.jsonl.",
 		],
 		absent: curves.length ? "" : "There are no learning curves: the lab has no runs/ with log.jsonl.",
 		build: () => {
@@ -500,7 +519,7 @@ function figureBits() {
 					"How many bits a byte of the held-out text costs: coded with the best run of each model size N; by general compressors on the same bytes, alone and after they have seen the training text; and by counting single tokens (unigram) and pairs (bigram).",
 					"This is a yardstick and not a race: a model's own size is not counted here, and compressors look back only so far. E is the fitted asymptote with its interval, reached by nobody.",
 				]
-			: ["The source's entropies are known exactly. No model can pass the entropy rate; how near E comes to it tests the whole measurement."],
+			: ["The entropy rate of this source is known exactly, and no model can pass it: how near E comes to it tests the whole measurement. Unigram and bigram entropies are counted in the training tokens."],
 		absent: rows.length ? "" : "Nothing to compare yet.",
 		height: `${Math.max(9, 2.1 * rows.length + 4.5)}rem`,
 		build: () => ({

@@ -162,23 +162,34 @@ function card(label, value, unit, range, note) {
 		note ? element("div", { class: "note" }, ...[note].flat()) : "");
 }
 
+/* A value that the runs do not determine is not to be quoted: only its interval is. */
+function cardOf(label, known, value, unit, range, note) {
+	return known ? card(label, value, unit, range, note) : card(label, "not determined", "", range, "the runs leave it open; see the warnings");
+}
+
+function baselineWords() {
+	const baseline = number((fit.prediction || {}).baseline_error);
+	return Number.isFinite(baseline) ? `; a pure power law misses by ${fixed(100 * baseline, 2)} % on average` : "";
+}
+
 function drawCards() {
 	const parameters = fit.parameters || {};
 	const intervals = fit.intervals || {};
 	const halving = fit.halving || {};
 	const cards = [];
+	const known = (name) => !fit.identified || fit.identified[name] !== false;
 	const halve = (key, what) => (halving[key] ? `${trimmed(number(halving[key].factor), 3)} times the ${what} halve what ${what} can remove` : "");
 	if (Number.isFinite(number(parameters.alpha)))
-		cards.push(card("Exponent of parameters", "α = " + fixed(parameters.alpha), "", interval(intervals.alpha), halve("N", "parameters")));
+		cards.push(cardOf("Exponent of parameters", known("alpha"), "α = " + fixed(parameters.alpha), "", interval(intervals.alpha), halve("N", "parameters")));
 	if (Number.isFinite(number(parameters.beta)))
-		cards.push(card("Exponent of data", "β = " + fixed(parameters.beta), "", interval(intervals.beta), halve("D", "data")));
+		cards.push(cardOf("Exponent of data", known("beta"), "β = " + fixed(parameters.beta), "", interval(intervals.beta), halve("D", "data")));
 	if (Number.isFinite(E))
-		cards.push(card("Where the curve would end", "E = " + fixed(E), "nats/token", interval(intervalOfE()), "an extrapolated asymptote; nothing was measured there"));
+		cards.push(cardOf("Where the curve would end", known("E"), "E = " + fixed(E), "nats/token", interval(intervalOfE()), "an extrapolated asymptote; nothing was measured there"));
 	if (fit.allocation && Number.isFinite(number(fit.allocation.a)))
-		cards.push(card("Best size for a budget", ["N ∝ C", element("sup", {}, fixed(fit.allocation.a, 2))], "", interval(intervals.a), withPowers(`tokens take the rest: D ∝ C^${fixed(fit.allocation.b, 2)}`)));
+		cards.push(cardOf("Best size for a budget", known("alpha") && known("beta"), ["N ∝ C", element("sup", {}, fixed(fit.allocation.a, 2))], "", interval(intervals.a), withPowers(`tokens take the rest: D ∝ C^${fixed(fit.allocation.b, 2)}`)));
 	const tests = ((fit.prediction && fit.prediction.points) || []).map((p) => Math.abs(number(p.predicted) / number(p.loss) - 1)).filter(Number.isFinite);
 	if (tests.length)
-		cards.push(card("Largest rung, predicted", ["within ", fixed(100 * Math.max(...tests), 2), " %"], "", "", `largest error at ${tests.length} token count${tests.length === 1 ? "" : "s"}, from the smaller rungs alone`));
+		cards.push(card("Largest rung, predicted", ["within ", fixed(100 * Math.max(...tests), 2), " %"], "", "", `largest error at ${tests.length} token count${tests.length === 1 ? "" : "s"}, from the smaller rungs alone${baselineWords()}`));
 	if (finished.length) {
 		const best = finished.reduce((a, p) => (number(p.loss) < number(a.loss) ? p : a));
 		const bits = number(best.bits_per_byte);
@@ -192,8 +203,8 @@ function drawCards() {
 	document.getElementById("cards").hidden = !cards.length;
 }
 
-function call(title, lines, plain) {
-	return element("div", { class: plain ? "call plain" : "call" }, element("strong", {}, title),
+function call(title, lines) {
+	return element("div", { class: "call" }, element("strong", {}, title),
 		element("ul", {}, ...lines.map((line) => element("li", {}, ...withPowers(line)))));
 }
 
@@ -204,7 +215,6 @@ function drawHeadline() {
 	place("subtitle", [corpus.description, runs, law].filter(Boolean).join(" · "));
 	drawCards();
 	place("headline", ...data.headline.map((line) => element("li", {}, ...withPowers(line))));
-	if (fit.text) place("calls", call("What the fit says", fit.text.split("\n").filter(Boolean), true));
 	if (fit.converged === false) place("calls", call("The fit did not converge", ["Its numbers are the best that were found and not a minimum; see the certificate below."]));
 	const warnings = (fit.warnings || []).map((w) => w.text || w.code);
 	if (warnings.length) place("calls", call(warnings.length === 1 ? "A warning of the fit" : "Warnings of the fit", warnings));
@@ -248,6 +258,7 @@ function drawLaws() {
 			{ title: "rms residual", cell: (l) => fixed(100 * number(l.rms), 2) + " %" },
 			{ title: "points", cell: (l) => String(l.points ?? "–") },
 			{ title: "loss at 100× the largest", cell: (l) => fixed(value(l, 100 * top(l))) },
+			{ title: "fitted to", left: "left", cell: (l) => (l.chosen || "") + (l.x === "N" && Number.isFinite(number(l.at)) ? ` (${human(l.at)})` : "") },
 		],
 	});
 	place("laws", element("h3", {}, "With an asymptote and without"),
@@ -261,7 +272,7 @@ function drawAllocation() {
 	const six = rows.every((r) => Math.abs(number(r.C) / (6 * r.N * r.D) - 1) < 0.01);
 	const costs = finished.filter((p) => p.fit).map((p) => (six ? 6 * p.size * p.D : number(p.C)));
 	const [low, high] = [Math.min(...costs), Math.max(...costs)];
-	const beyond = (r) => number(r.C) < low * 0.999 || number(r.C) > high * 1.001;
+	const beyond = (r) => r.extrapolated ?? (number(r.C) < low * 0.999 || number(r.C) > high * 1.001);
 	const ranged = (value, pair, format) => [format(value), pair ? element("small", {}, "  " + interval(pair, format)) : ""];
 	const made = table({
 		caption: "Compute-optimal sizes",
@@ -277,7 +288,7 @@ function drawAllocation() {
 		],
 	});
 	place("allocation", element("h3", {}, "The best model for a budget"),
-		lead(`What the law would buy with C FLOPs${six ? ", counted as 6 N D" : ""}. Rows in italics lie outside the compute that was tried. For models this small tokens are characters or short pieces, so tokens per parameter do not compare with ratios quoted for large vocabularies.`),
+		lead(`What the law would buy with C FLOPs${six ? ", counted as 6 N D" : ""}. Rows in italics lie outside what was tried. For models this small tokens are characters or short pieces, so tokens per parameter do not compare with ratios quoted for large vocabularies.`),
 		...made.nodes);
 }
 
@@ -388,9 +399,10 @@ function visibleText(text) {
 function drawSamples() {
 	const sample = data.samples;
 	if (!sample) return;
+	const glue = data.corpus && data.corpus.tokenizer === "symbols" ? " " : ""; /* symbols are numbers with spaces between */
 	const article = (title, continuation) =>
 		element("article", {}, element("h4", {}, title),
-			element("p", {}, element("span", { class: "prompt" }, visibleText(sample.prompt)), visibleText(continuation)));
+			element("p", {}, element("span", { class: "prompt" }, visibleText(sample.prompt) + glue), visibleText(continuation)));
 	place("samples", element("h3", {}, "What it writes, and what stands in the text"),
 		lead(`The largest rung (width ${sample.width}, depth ${sample.depth}, trained on ${human(sample.tokens)} tokens) goes on from a held-out prompt at temperature ${sample.temperature}. One draw, as it came. Fluency is easy to overrate; the loss is what was measured.`),
 		element("div", { class: "samples" }, article("Generated", sample.generated), article("Held-out text", sample.held_out)));

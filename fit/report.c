@@ -120,19 +120,13 @@ static double size_of(const struct point *point, const char *name) {
 	return strcmp(name, "N_matmul") == 0 ? point->N_matmul : strcmp(name, "N_all") == 0 ? point->N_all : point->N;
 }
 
-/* Which count of parameters the fit went by, told from the first residual whose run the lab knows. */
-static const char *find_size_name(const struct report_lab *lab, const cJSON *residuals) {
-	static const char *const names[] = {"N", "N_matmul", "N_all"};
-	const cJSON *residual;
-	cJSON_ArrayForEach(residual, residuals) {
-		const char *id = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(residual, "id"));
-		double N = report_number(residual, "N");
-		for (int i = 0; id && i < lab->point_count; i++) {
-			if (strcmp(lab->points[i].id, id) != 0) continue;
-			for (size_t n = 0; n < COUNT_OF(names); n++)
-				if (fabs(size_of(&lab->points[i], names[n]) / N - 1) < 1e-9) return names[n];
-		}
-	}
+/* Which count of parameters the fit went by; a table's own column counts as N. */
+static const char *find_size_name(const cJSON *fit) {
+	const cJSON *columns = cJSON_GetObjectItemCaseSensitive(fit, "columns");
+	const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(columns, "N"));
+	static const char *const known[] = {"N_matmul", "N_all"};
+	for (size_t i = 0; name && i < COUNT_OF(known); i++)
+		if (strcmp(name, known[i]) == 0) return known[i];
 	return "N";
 }
 
@@ -188,7 +182,7 @@ static void take_surface(struct report *report) {
 static struct error *take_fit(struct report *report) {
 	struct report_lab *lab = &report->lab;
 	const cJSON *residuals = cJSON_GetObjectItemCaseSensitive(lab->fit, "residuals");
-	report->size_name = find_size_name(lab, residuals);
+	report->size_name = find_size_name(lab->fit);
 	for (int i = 0; i < lab->point_count; i++) lab->points[i].size = size_of(&lab->points[i], report->size_name);
 	for (int i = 0; i < report->rung_count; i++) {
 		struct rung *rung = &report->rungs[i];

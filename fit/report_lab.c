@@ -306,7 +306,9 @@ static struct error *read_log(const char *path, double from, int most, struct cu
 			    row ? "'tokens' is missing or does not ascend" : "this is not a JSON object");
 			goto done;
 		}
-		double gap = tokens - before, loss = member(row, "loss"), held_out = member(row, "held_out");
+		/* What the first row's mean covers is not known: a branch's log begins where it left its trunk. Say one step. */
+		double gap = before > 0 || !(curve->batch_tokens > 0) ? tokens - before : curve->batch_tokens;
+		double loss = member(row, "loss"), held_out = member(row, "held_out");
 		before = tokens;
 		if (tokens < from) continue;
 		if (thinner.bin < 0) {

@@ -56,8 +56,9 @@ static inline void make_lab(const char *folder, const char *size) {
 	    &fit,
 	    "{\"format\":1,\"law\":\"chinchilla\",\"points\":{\"used\":9,\"left_out\":0,\"rungs\":3},"
 	    "\"parameters\":{\"E\":%.17g,\"A\":%.17g,\"B\":%.17g,\"alpha\":%.17g,\"beta\":%.17g},"
-	    "\"intervals\":{\"alpha\":[0.25,0.36],\"E\":[0.8,\"inf\"]},\"residuals\":[",
-	    E, A, B, ALPHA, BETA);
+	    "\"objective\":1e-4,\"columns\":{\"N\":\"%s\"},\"text\":\"It falls.\\nHow far is "
+	    "open.\",\"intervals\":{\"alpha\":[0.25,0.36],\"E\":[0.8,\"inf\"]},\"residuals\":[",
+	    E, A, B, ALPHA, BETA, size);
 	int count = 0;
 	for (size_t s = 0; s < COUNT_OF(shapes); s++)
 		for (size_t h = 0; h < COUNT_OF(horizons); h++, count++) {
