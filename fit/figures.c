@@ -398,7 +398,7 @@ static void draw_budget(struct figure *figure, const cJSON *budget) {
 		show(figure, high * 2.6, c0 + end * (c1 + end * c2));
 	}
 	double N = report_number(budget, "minimum.N"), loss = report_number(budget, "minimum.loss");
-	if (isfinite(N) && isfinite(loss)) {
+	if (isfinite(N) && isfinite(loss) && !cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(budget, "edge"))) {
 		block(figure, "C = %.4g: minimum", C);
 		row(figure, N, loss);
 		draw(figure, "with points pt 6 ps 1.5 lw 1.8 lc rgb '" INK "' notitle");

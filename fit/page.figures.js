@@ -19,6 +19,11 @@ function pointWords(p) {
 	return lines;
 }
 
+/* False when the fit says that the runs leave a parameter open. */
+function determined(name) {
+	return !fit.identified || fit.identified[name] !== false;
+}
+
 function reasonWords(reason) {
 	const known = { short: "fewer than 200 steps", above_bigram: "loss not below the bigram entropy", diverged: "diverged" };
 	return known[reason] || reason || "no reason given";
@@ -86,7 +91,7 @@ function lossChart({ xOf, title, traces, minusE = false, reach = 1, showE = fals
 	if (floor.length) {
 		const above = lines.length > 0 && E >= exactRate; /* the two names stand away from one another */
 		lines.forEach((line) => (line.below = above));
-		lines.push({ axis: "y", at: E, colour: colour("accent"), label: `E = ${fixed(E)}: where the fitted curve would end`, below: !above });
+		lines.push({ axis: "y", at: E, colour: colour("accent"), label: `E = ${fixed(E)}: ${determined("E") ? "where the fitted curve would end" : "not determined"}`, below: !above });
 	}
 	return {
 		datasets: [
@@ -202,7 +207,7 @@ function figureIsoflop() {
 		],
 		label:
 			`IsoFLOP curves at ${budgets.length} budgets; minima at ` +
-			budgets.map((b) => (b.minimum ? `N = ${human(b.minimum.N)} for C = ${power(b.C)}` : "")).filter(Boolean).join(", ") + ".",
+			budgets.map((b) => (b.minimum && !b.edge ? `N = ${human(b.minimum.N)} for C = ${power(b.C)}` : "")).filter(Boolean).join(", ") + ".",
 		caption: [
 			"Every curve spends one budget C on models of different sizes: to the left small models that see many tokens, to the right large ones that see few. Each has a best size; the ring marks it.",
 			"The valleys are flat, so the minimum is far less certain than its height, and a parabola is only an approximation that leans when the sizes are few or off-centre." +
@@ -234,19 +239,19 @@ function figureIsoflop() {
 						backgroundColor: rungColour(rung), order: 1,
 					});
 			});
-			const minima = budgets.filter((b) => b.minimum).map((b) => ({ x: number(b.minimum.N), y: number(b.minimum.loss), budget: b, p: b.minimum, least: true }));
+			const minima = budgets.filter((b) => b.minimum && !b.edge).map((b) => ({ x: number(b.minimum.N), y: number(b.minimum.loss), budget: b, p: b.minimum, least: true }));
 			sets.push({
 				data: minima, showLine: false, radius: 7, hoverRadius: 8, hitRadius: 3, borderWidth: 2, borderColor: colour("ink"),
 				backgroundColor: "transparent", order: 0,
 			});
-			const all = sets.filter((s) => s.showLine === false).flatMap((s) => s.data);
+			const all = sets.flatMap((s) => s.data);
 			return {
 				datasets: sets,
 				options: {
 					layout: { padding: { right: 84 } },
 					scales: {
-						x: axis("N, parameters", rangeOf(all.map((p) => p.x), { pad: 0.06 }), { format: (v) => human(v) }),
-						y: axis(LOSS, rangeOf(all.map((p) => p.y), { pad: 0.08 })),
+						x: axis("N, parameters", rangeOf(all.map((p) => p.x), { pad: 0.02 }), { format: (v) => human(v) }),
+						y: axis(LOSS, rangeOf(all.map((p) => p.y))),
 					},
 					plugins: {
 						tooltip: {
@@ -370,7 +375,7 @@ function figurePrediction() {
 			`The law was fitted again without the largest model and then asked for its losses: the one test on this page that the fit had no part in. ${points.length ? `The largest error is ${fixed(100 * worst, 2)} %.` : ""}`,
 			Number.isFinite(step) ? `It is a step of ${trimmed(step, 2)} times in N. Predicting ten or a hundred times further is another matter, and errors grow with the distance.` : "",
 		],
-		absent: points.length ? "" : "There is no prediction: it takes a fit over at least three rungs.",
+		absent: points.length ? "" : "There is no prediction: it takes a fit over at least four model sizes.",
 		build: () => {
 			const off = (value, p) => 100 * (number(value) / number(p.loss) - 1);
 			const marker = MARKERS[rung % MARKERS.length];

@@ -177,16 +177,15 @@ function drawCards() {
 	const intervals = fit.intervals || {};
 	const halving = fit.halving || {};
 	const cards = [];
-	const known = (name) => !fit.identified || fit.identified[name] !== false;
 	const halve = (key, what) => (halving[key] ? `${trimmed(number(halving[key].factor), 3)} times the ${what} halve what ${what} can remove` : "");
 	if (Number.isFinite(number(parameters.alpha)))
-		cards.push(cardOf("Exponent of parameters", known("alpha"), "α = " + fixed(parameters.alpha), "", interval(intervals.alpha), halve("N", "parameters")));
+		cards.push(cardOf("Exponent of parameters", determined("alpha"), "α = " + fixed(parameters.alpha), "", interval(intervals.alpha), halve("N", "parameters")));
 	if (Number.isFinite(number(parameters.beta)))
-		cards.push(cardOf("Exponent of data", known("beta"), "β = " + fixed(parameters.beta), "", interval(intervals.beta), halve("D", "data")));
+		cards.push(cardOf("Exponent of data", determined("beta"), "β = " + fixed(parameters.beta), "", interval(intervals.beta), halve("D", "data")));
 	if (Number.isFinite(E))
-		cards.push(cardOf("Where the curve would end", known("E"), "E = " + fixed(E), "nats/token", interval(intervalOfE()), "an extrapolated asymptote; nothing was measured there"));
+		cards.push(cardOf("Where the curve would end", determined("E"), "E = " + fixed(E), "nats/token", interval(intervalOfE()), "an extrapolated asymptote; nothing was measured there"));
 	if (fit.allocation && Number.isFinite(number(fit.allocation.a)))
-		cards.push(cardOf("Best size for a budget", known("alpha") && known("beta"), ["N ∝ C", element("sup", {}, fixed(fit.allocation.a, 2))], "", interval(intervals.a), withPowers(`tokens take the rest: D ∝ C^${fixed(fit.allocation.b, 2)}`)));
+		cards.push(cardOf("Best size for a budget", determined("alpha") && determined("beta"), ["N ∝ C", element("sup", {}, fixed(fit.allocation.a, 2))], "", interval(intervals.a), withPowers(`tokens take the rest: D ∝ C^${fixed(fit.allocation.b, 2)}`)));
 	const tests = ((fit.prediction && fit.prediction.points) || []).map((p) => Math.abs(number(p.predicted) / number(p.loss) - 1)).filter(Number.isFinite);
 	if (tests.length)
 		cards.push(card("Largest rung, predicted", ["within ", fixed(100 * Math.max(...tests), 2), " %"], "", "", `largest error at ${tests.length} token count${tests.length === 1 ? "" : "s"}, from the smaller rungs alone${baselineWords()}`));
@@ -257,8 +256,8 @@ function drawLaws() {
 			{ title: "E", cell: (l) => (l.form === "power+E" ? fixed(l.parameters.E) : "–") },
 			{ title: "rms residual", cell: (l) => fixed(100 * number(l.rms), 2) + " %" },
 			{ title: "points", cell: (l) => String(l.points ?? "–") },
+			{ title: "taken at", left: "left", cell: (l) => (l.x === "C" ? "frontier" : Number.isFinite(number(l.at)) ? `${l.x === "N" ? "D" : "N"} = ${human(l.at)}` : "–") },
 			{ title: "loss at 100× the largest", cell: (l) => fixed(value(l, 100 * top(l))) },
-			{ title: "fitted to", left: "left", cell: (l) => (l.chosen || "") + (l.x === "N" && Number.isFinite(number(l.at)) ? ` (${human(l.at)})` : "") },
 		],
 	});
 	place("laws", element("h3", {}, "With an asymptote and without"),

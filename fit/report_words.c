@@ -34,12 +34,25 @@ static double bytes_per_token(const struct report *report) {
 	return bytes > 0 && tokens > 0 ? bytes / tokens : NAN;
 }
 
-/* The fit's own words, which know what it can and cannot say. */
+static bool is_warning(const cJSON *fit, const char *line, size_t length) {
+	const cJSON *warning;
+	cJSON_ArrayForEach(warning, cJSON_GetObjectItemCaseSensitive(fit, "warnings")) {
+		const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(warning, "text"));
+		if (text && strlen(text) == length && memcmp(text, line, length) == 0) return true;
+	}
+	return false;
+}
+
+/* The fit's own words, which know what it can and cannot say. Its warnings stand there too, under a line that ends in a
+ * colon; the page lists them by themselves. */
 static void say_fit(struct report *report) {
-	const char *words = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(report->lab.fit, "text"));
-	if (!words || !*words) return;
-	text_add_string(&report->headline, words);
-	if (words[strlen(words) - 1] != '\n') text_add_string(&report->headline, "\n");
+	const cJSON *fit = report->lab.fit;
+	const char *line = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(fit, "text"));
+	for (size_t length; line && *line; line += length + (line[length] == '\n')) {
+		length = strcspn(line, "\n");
+		if (length && line[length - 1] != ':' && !is_warning(fit, line, length))
+			text_add(&report->headline, "%.*s\n", (int)length, line);
+	}
 }
 
 /* What E is in bits per byte, what it is not, and the floor that is known of a synthetic source. */

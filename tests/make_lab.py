@@ -256,7 +256,8 @@ def fit(rungs, points, noise):
                        "points": prediction},
         "warnings": [{"code": "few_rungs", "text": "Five rungs: the interval of E rests on few independent trunks."}],
         "text": "The loss that more parameters can remove falls as N to the power -0.322 (90 % interval 0.272 to 0.382).\n"
-                "Beyond the range that was measured the fitted curve is a guess.",
+                "Beyond the range that was measured the fitted curve is a guess.\n"
+                "What to keep in mind:\nFive rungs: the interval of E rests on few independent trunks.",
     }
 
 
