@@ -8,6 +8,7 @@
 #include <cblas.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 
 static const struct command {
@@ -62,6 +63,7 @@ int main(int argc, char **argv) {
 	for (int stream = 0; stream <= 2; stream++)
 		if (fcntl(stream, F_GETFD) < 0) (void)!open("/dev/null", O_RDONLY);
 	machine_flush_denormals();
+	signal(SIGXFSZ, SIG_IGN);    /* a file-size limit is an error to report, not a signal to die of */
 	openblas_set_num_threads(1); /* parallel work is divided by rung itself, in an order that it knows */
 	int code = run_command(argc, argv);
 	/* The answer counts as given when it has arrived: a full disk must not look like success. */

@@ -247,14 +247,25 @@ static char *step_stem(const char *folder, long long step) {
 	return path_join(folder, name);
 }
 
-/* Best effort: a file that stays costs space, nothing else. The state goes first, as it makes the pair count. */
-static void remove_pair(const char *stem) {
-	static const char *const suffixes[] = {STATE_SUFFIX, WEIGHTS_SUFFIX};
-	for (size_t i = 0; i < COUNT_OF(suffixes); i++) {
-		char *path = with_suffix(stem, suffixes[i]);
+/* Removes every checkpoint but those of the `count` steps in `keep`, and what killed processes left half written. Best
+ * effort: a file that stays costs space, nothing else. */
+static void remove_others(const char *folder, const long long *keep, int count) {
+	DIR *directory = opendir(folder);
+	if (!directory) return;
+	for (struct dirent *entry; (entry = readdir(directory));) {
+		long long step;
+		int used = 0;
+		if (sscanf(entry->d_name, "step-%12lld%n", &step, &used) != 1) continue;
+		const char *rest = entry->d_name + used;
+		bool wanted = strcmp(rest, STATE_SUFFIX) == 0 || strcmp(rest, WEIGHTS_SUFFIX) == 0;
+		int i = 0;
+		while (i < count && keep[i] != step) i++;
+		wanted = wanted && i < count;
+		char *path = wanted ? NULL : path_join(folder, entry->d_name);
 		if (path) unlink(path);
 		free(path);
 	}
+	closedir(directory);
 }
 
 struct error *checkpoint_latest(
@@ -289,24 +300,10 @@ struct error *checkpoint_save(const char *folder, struct train_state *state, con
 	if (error) return error;
 	long long steps[MOST_CHECKPOINTS];
 	const int count = list_steps(folder, steps);
-	for (int i = KEPT; i < count; i++) {
-		stem = step_stem(folder, steps[i]);
-		if (stem) remove_pair(stem);
-		free(stem);
-	}
+	remove_others(folder, steps, count < KEPT ? count : KEPT);
 	return NULL;
 }
 
 void checkpoint_remove_all(const char *folder) {
-	long long steps[MOST_CHECKPOINTS];
-	for (int count; (count = list_steps(folder, steps)) > 0;) {
-		for (int i = 0; i < count; i++) {
-			char *stem = step_stem(folder, steps[i]);
-			if (!stem) return;
-			remove_pair(stem);
-			free(stem);
-		}
-		/* A folder that will not let go must not hold the run up. */
-		if (list_steps(folder, steps) >= count) return;
-	}
+	remove_others(folder, NULL, 0);
 }

@@ -319,7 +319,9 @@ static struct error *sample(const struct sample_options *options, const struct o
 	struct text text = {0};
 	struct error *error = one_checkpoint(operands);
 	if (!error) error = open_both(operands->items[0], options->corpus, &model, &corpus);
-	if (!error) error = corpus_encode(corpus, options->prompt, strlen(options->prompt), &prompt, &count);
+	/* An empty text counts as none. */
+	if (!error && options->prompt)
+		error = corpus_encode(corpus, options->prompt, strlen(options->prompt), &prompt, &count);
 	if (!error && count == 0)
 		error = error_new(ERROR_USAGE, "--prompt has nothing that the tokenizer knows; give it some text");
 	if (error) goto done;

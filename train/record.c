@@ -102,7 +102,7 @@ static struct error *read_result(const cJSON *root, const char *path, struct tra
 	return NULL;
 }
 
-struct error *record_read(const char *folder, enum record_status *status, struct train_result *result) {
+struct error *record_read(const char *folder, const char *id, enum record_status *status, struct train_result *result) {
 	*status = RECORD_NONE;
 	*result = (struct train_result){0};
 	char *path = path_join(folder, "run.json");
@@ -111,7 +111,15 @@ struct error *record_read(const char *folder, enum record_status *status, struct
 	cJSON *root = NULL;
 	if (!file_exists(path)) goto done;
 	error = json_read(path, &root);
-	const char *name = NULL;
+	const char *name = NULL, *found = NULL;
+	if (!error) error = json_get_text(root, "id", path, &found);
+	if (!error && id && strcmp(found, id) != 0)
+		error = error_new(
+		    ERROR_DATA,
+		    "%s: belongs to the run %s, but these options and this corpus make the run %s; take another folder, or "
+		    "remove "
+		    "this one",
+		    path, found, id);
 	if (!error) error = json_get_text(root, "status", path, &name);
 	if (error) goto done;
 	for (int s = RECORD_RUNNING; s <= RECORD_DIVERGED; s++)
@@ -129,7 +137,7 @@ done:
 
 struct error *train_result_read(const char *folder, struct train_result *result) {
 	enum record_status status;
-	TRY(record_read(folder, &status, result));
+	TRY(record_read(folder, NULL, &status, result));
 	if (status == RECORD_DONE || status == RECORD_DIVERGED) return NULL;
 	return error_new(ERROR_DATA, "%s: the run is not finished", folder);
 }

@@ -347,7 +347,7 @@ struct error *train_run(
 	TRY(train_recipe(config, info, run.recipe));
 	TRY(folder_make(job->folder));
 	enum record_status status;
-	TRY(record_read(job->folder, &status, result));
+	TRY(record_read(job->folder, run.id, &status, result));
 	if (status == RECORD_DONE) return NULL;
 	if (status == RECORD_DIVERGED)
 		return error_new(

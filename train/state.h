@@ -129,7 +129,8 @@ enum record_status { RECORD_NONE, RECORD_RUNNING, RECORD_DONE, RECORD_DIVERGED }
 MUST_CHECK struct error *record_write(
     const char *folder, const struct checkpoint_owner *owner, bool trunk, enum record_status status,
     const struct train_result *result);
-/* RECORD_NONE when there is no run.json. */
-MUST_CHECK struct error *record_read(const char *folder, enum record_status *status, struct train_result *result);
+/* RECORD_NONE when there is no run.json. ERROR_DATA when it is damaged, or is that of a run other than `id` (NULL: any). */
+MUST_CHECK struct error *record_read(
+    const char *folder, const char *id, enum record_status *status, struct train_result *result);
 
 #endif

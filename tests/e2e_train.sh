@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# One run as a user meets it: trained, killed at random and resumed, evaluated, sampled, and asked for wrongly.
+. "$(dirname "$0")/tap.sh"
+cd "$scratch" || exit 1
+
+awk 'BEGIN {
+	srand(1)
+	count = split("the cat sat on a mat and so did her old dog while rain fell upon green hills beyond our small town", word)
+	for (line = 0; line < 8000; line++) {
+		for (i = 0; i < 12; i++) printf "%s ", word[1 + int(count * rand())]
+		print "."
+	}
+}' >text.txt
+"$rung" data import text.txt --out a.corpus --quiet >/dev/null 2>&1
+"$rung" data import text.txt --out bytes.corpus --tokenizer byte --quiet >/dev/null 2>&1
+small=(--width 16 --depth 1 --context 64 --batch 2 --tokens 40K --warmup-tokens 4K --eval-tokens 8K --quiet)
+train() { "$rung" train --corpus a.corpus "${small[@]}" "$@"; }
+member() { tr -d ' ,"' <"$1" | sed -n "s/^\s*$2://p"; }
+
+# ------------------------------------------------------------------------------------------------------- the good way
+
+check 'train' 0 '^held-out loss +[0-9.]+ \+- [0-9.]+ nats per token, [0-9.]+ bits per byte' '' train --out whole
+check 'a finished run is not trained again' 0 '^held-out loss' '' train --out whole
+check 'train --json' 0 '^\{"event":"done","steps":313,' '' train --out json --json
+hash=$(member whole/run.json weights_hash)
+holds 'the same config gives the same weights' test "$hash" = "$(member json/run.json weights_hash)"
+holds 'four threads change no bit' sh -c "'$rung' train --corpus a.corpus ${small[*]} --threads 4 --out threads >out.txt"
+holds 'and its weights are the same' test "$hash" = "$(member threads/run.json weights_hash)"
+
+# Killed after a random number of milliseconds, again and again until it ends; every step leaves a checkpoint.
+RANDOM=7
+kills=0
+for _ in $(seq 40); do
+	"$rung" train --corpus a.corpus "${small[@]}" --out killed --checkpoint-seconds 0 >killed.out 2>&1 &
+	child=$!
+	(
+		sleep "0.$(printf %03d $((30 + RANDOM % 170)))"
+		kill -KILL $child
+	) 2>/dev/null &
+	wait $child 2>/dev/null && break
+	kills=$((kills + 1))
+done
+holds 'a run killed at random moments ends at last' sh -c "'$rung' train --corpus a.corpus ${small[*]} --out killed"
+holds "and equals the one never touched, after $kills kills" test "$hash" = "$(member killed/run.json weights_hash)"
+holds 'its learning curve too' cmp whole/log.jsonl killed/log.jsonl
+holds 'it was killed at least once' test "$kills" -ge 1
+holds 'no checkpoint of a finished run stays behind' sh -c '! ls killed/step-* 2>/dev/null'
+
+check 'Ctrl-C' 130 '' '^error: interrupted at step [0-9]+ of [0-9]+; the same command goes on' \
+	timeout --preserve-status -s INT 0.4 "$rung" train --corpus a.corpus --width 64 --tokens 30K --epochs 1 --out stop --quiet --depth 8 --context 64 --batch 1 --kernels plain
+check 'eval' 0 '^held-out loss +[0-9.]+ \+- ' '' "$rung" eval whole/model.safetensors --tokens 8K
+holds 'eval on the same tokens gives the loss of the record' sh -c \
+	"'$rung' eval whole/model.safetensors --tokens 8K | grep -q \"\$(printf 'loss   %.4f' $(member whole/run.json loss | head -1))\""
+check 'sample' 0 '^The cat' '' "$rung" sample whole/model.safetensors --prompt 'The cat' --tokens 20
+"$rung" sample whole/model.safetensors --tokens 50 --seed 3 >one.txt
+"$rung" sample whole/model.safetensors --tokens 50 --seed 3 >two.txt
+holds 'a seed gives the same text' cmp one.txt two.txt
+
+# -------------------------------------------------------------------------------------------------- asked for wrongly
+
+check 'no corpus' 2 '' '^error: --corpus is missing' "$rung" train --out x
+check 'no folder' 2 '' '^error: --out is missing' "$rung" train --corpus a.corpus
+check 'no such corpus' 1 '' '^error: .*nowhere\.corpus' "$rung" train --corpus nowhere.corpus --out x
+check 'not a corpus' 3 '' '^error: text\.txt' "$rung" train --corpus text.txt --out x
+head -c 3000 a.corpus >cut.corpus
+check 'a truncated corpus' 3 '' '^error: cut\.corpus' "$rung" train --corpus cut.corpus --out x
+check 'a width that is no multiple of 16' 2 '' 'the width is 40; .* try 32 or 48' train --out x --width 40
+check 'more tokens than the corpus has' 2 '' 'tokens are asked for, but .* --epochs [0-9]+' train --out x --tokens 900M
+check 'a number that is none' 2 '' '^error: --tokens' train --out x --tokens many
+check 'a mistyped option' 2 '' 'did you mean --width' train --out x --widht 32
+check 'kernels that do not exist' 2 '' 'must be auto, avx512' train --out x --kernels gpu
+check 'a context longer than the held-out split' 3 '' 'held-out split has [0-9]+ tokens' train --out x --context 60K
+echo '{"config": {"width": 32,}' >bad.json
+check 'a job file that is no JSON' 3 '' 'bad\.json:1:2[0-9]' "$rung" train --job bad.json
+check 'a divergent run' 4 '' 'diverged at step' train --out far --rate 10 --clip 0 --warmup-tokens 0
+check 'is remembered' 4 '' 'diverged at step .* before' train --out far --rate 10 --clip 0 --warmup-tokens 0
+check 'another config in the same folder' 3 '' 'whole/run\.json' train --out whole --width 32
+check 'a folder that cannot be made' 2 '' 'text\.txt: a file of that name is in the way' train --out text.txt/run
+check 'a full disk' 1 '' '^error: ' sh -c "ulimit -f 20; '$rung' train --corpus a.corpus --width 64 --depth 4 --context 64 --tokens 4K --out full --quiet"
+check 'leaves a run that can go on' 0 '^held-out loss' '' \
+	"$rung" train --corpus a.corpus --width 64 --depth 4 --context 64 --tokens 4K --out full --quiet
+check 'eval without a checkpoint' 2 '' 'expected one checkpoint' "$rung" eval
+check 'eval of what is no checkpoint' 3 '' 'a\.corpus' "$rung" eval a.corpus
+check 'eval with a corpus of another vocabulary' 3 '' 'vocabulary of 96, but the corpus has 256' \
+	"$rung" eval whole/model.safetensors --corpus bytes.corpus
+head -c 5000 whole/model.safetensors >cut.safetensors
+check 'a truncated checkpoint' 3 '' 'cut\.safetensors' "$rung" eval cut.safetensors
+check 'an empty prompt' 2 '' '^error: --prompt' "$rung" sample whole/model.safetensors --prompt ''
