@@ -23,6 +23,7 @@ static const struct command {
     {"eval", eval_command, "the held-out loss of a trained model"},
     {"sample", sample_command, "text from a trained model"},
     {"report", report_command, "a page, and figures for papers, from a lab"},
+    {"bench", bench_command, "how fast it trains, against the limit of the machine"},
     {"doctor", doctor_command, "is this machine fit to measure on"},
 };
 

@@ -131,4 +131,22 @@ const real *generator_step(struct generator *generator, int token);
 /* A draw from softmax(logits / temperature); temperature 0 takes the largest. */
 int sample_token(const real *logits, int vocab, double temperature, struct rng *rng);
 
+/* ------------------------------------------------------------------------------ single operations (bench.c) --- */
+
+/* One of the operations that a step is made of, for finding out where its time goes. */
+struct operation {
+	const char *name;
+	double flops; /* of one call on a micro-batch, counted as in shape_counts; 0 for those that are not counted */
+	int calls;    /* in a micro-batch */
+	bool once;    /* ... or rather in a whole step, however many micro-batches it has */
+};
+int operation_count(void);
+struct operation operation_of(const struct shape *shape, int sequences, int which);
+
+struct kernel_bench; /* arrays of the sizes that the model has for a micro-batch of `sequences` */
+MUST_CHECK struct error *kernel_bench_open(
+    const struct shape *shape, int sequences, enum kernels kernels, struct kernel_bench **bench);
+void kernel_bench_close(struct kernel_bench *bench); /* NULL is fine */
+void kernel_bench_run(struct kernel_bench *bench, int which, int times);
+
 #endif

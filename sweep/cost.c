@@ -64,7 +64,7 @@ void plan_cost(
 		/* While it runs, the two latest checkpoints; afterwards its weights, or a trunk's branch points. */
 		cost->disk += RUN_FILES + (job->kind == JOB_TRUNK ? job->branch_count * state : parameters);
 		const double memory =
-		    PROCESS_BYTES + cache + 2 * parameters + model_bytes(&shape, sequences_at_once(&job->config), true);
+		    PROCESS_BYTES + cache + 2 * parameters + model_bytes(&shape, train_micro_batch(&job->config), true);
 		cost->memory = fmax(cost->memory, workers * memory);
 		if (job->kind == JOB_TRUNK) {
 			cost->trunks++;

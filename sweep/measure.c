@@ -11,15 +11,6 @@
 #define CALLS_MOST 100
 #define PEAK_SECONDS 0.1
 
-/* Positions that train/ computes at a time. */
-#define MICRO_BATCH_TOKENS 1024
-
-int sequences_at_once(const struct train_config *config) {
-	const int64_t sequences = MICRO_BATCH_TOKENS / config->context;
-	if (sequences < 1) return 1;
-	return (int)(sequences < config->batch ? sequences : config->batch);
-}
-
 /* --------------------------------------------------------------------------------------------------- in this process --- */
 
 static bool same_work(const struct train_config *a, const struct train_config *b) {
@@ -43,7 +34,7 @@ static double time_calls(struct model *model, const uint16_t *tokens, int batch,
 
 static struct error *measure_rung(const struct train_config *config, int vocab, struct rung_speed *speed) {
 	const struct shape shape = {vocab, (int)config->context, (int)config->width, (int)config->depth};
-	const int batch = (int)config->batch, sequences = sequences_at_once(config);
+	const int batch = (int)config->batch, sequences = train_micro_batch(config);
 	const size_t count = (size_t)batch * ((size_t)config->context + 1);
 	struct model *model = NULL;
 	uint16_t *tokens = array_new(count, sizeof *tokens);

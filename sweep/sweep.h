@@ -125,9 +125,6 @@ struct plan_speed {
 	double peak_gflops; /* of one core while all are busy */
 };
 
-/* Sequences of a micro-batch: model_open's argument for this recipe. */
-int sequences_at_once(const struct train_config *config);
-
 /* Times real steps of every rung's shape in this process, on random tokens, a part of a second each. */
 MUST_CHECK struct error *measure_rungs(const struct plan *plan, int vocab, struct rung_speed *speeds);
 /* The same, and the core's peak, as a line of JSON: {"peak_gflops", "rungs": [{"step", "forward"}]}. */

@@ -148,7 +148,7 @@ static struct error *job_file_read(
 	return NULL;
 }
 
-static struct error *find_kernels(const char *name, enum kernels *kernels) {
+struct error *kernels_of_option(const char *name, enum kernels *kernels) {
 	*kernels = kernels_widest();
 	if (strcmp(name, "auto") == 0) return NULL;
 	for (int k = 0; k < KERNELS_COUNT; k++) {
@@ -166,7 +166,7 @@ static struct error *train(struct train_options *options) {
 	struct display display = {.json = options->json};
 	struct job_file file = {0};
 	struct corpus *corpus = NULL;
-	struct error *error = find_kernels(options->kernels, &job.kernels);
+	struct error *error = kernels_of_option(options->kernels, &job.kernels);
 	if (!error && options->job) error = job_file_read(options->job, options, &job, &file);
 	if (!error && !options->corpus) error = error_new(ERROR_USAGE, "--corpus is missing; 'rung data import' makes one");
 	if (!error && !job.folder) error = error_new(ERROR_USAGE, "--out is missing: a folder for the run");

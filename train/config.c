@@ -81,6 +81,13 @@ struct train_steps train_steps(const struct train_config *config) {
 	return steps;
 }
 
+int train_micro_batch(const struct train_config *config) {
+	/* Positions: enough for the matrix products, little enough for memory. */
+	enum { POSITIONS = 1024 };
+	const int64_t sequences = POSITIONS / config->context < 1 ? 1 : POSITIONS / config->context;
+	return (int)(sequences < config->batch ? sequences : config->batch);
+}
+
 double train_schedule(const struct train_steps *steps, int64_t step) {
 	if (step >= steps->cooldown_start) {
 		const double length = (double)(steps->total - steps->cooldown_start);

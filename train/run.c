@@ -5,10 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A batch is computed in pieces of about this many positions: enough for the matrix products, little enough for memory.
- * The pieces set the order of sums, so they depend on the config alone. */
-enum { MICRO_BATCH_TOKENS = 1024 };
-
 /* One run while it is under way. */
 struct run {
 	const struct train_config *config;
@@ -304,10 +300,7 @@ static struct error *loop(struct run *run, struct train_result *result) {
 static struct error *open_run(struct run *run) {
 	const struct corpus_info *info = corpus_info(run->corpus);
 	const struct shape shape = train_shape(run->config, info);
-	int sequences = MICRO_BATCH_TOKENS / shape.context;
-	if (sequences < 1) sequences = 1;
-	if (sequences > run->config->batch) sequences = (int)run->config->batch;
-	TRY(model_open(&shape, sequences, true, run->job->kernels, &run->state.model));
+	TRY(model_open(&shape, train_micro_batch(run->config), true, run->job->kernels, &run->state.model));
 	if (run->job->threads > 1) TRY(model_use_threads(run->state.model, run->job->threads));
 	TRY(optimizer_open(model_tensors(run->state.model), &run->state.optimizer));
 	const size_t tokens = (size_t)run->config->batch * (size_t)(run->config->context + 1);

@@ -133,4 +133,9 @@ MUST_CHECK struct error *record_write(
 MUST_CHECK struct error *record_read(
     const char *folder, const char *id, enum record_status *status, struct train_result *result);
 
+/* --------------------------------------------------------------------------------------------------------- cmd.c --- */
+
+/* The value of --kernels; "auto" is the widest. */
+MUST_CHECK struct error *kernels_of_option(const char *name, enum kernels *kernels);
+
 #endif

@@ -49,6 +49,9 @@ struct train_steps {
 };
 struct train_steps train_steps(const struct train_config *config);
 
+/* Sequences that are computed at a time. It sets the order of sums, so it depends on the config alone. */
+int train_micro_batch(const struct train_config *config);
+
 /* What a run has come to. Losses in nats per token. */
 struct train_result {
 	int64_t steps, tokens;
@@ -119,5 +122,6 @@ MUST_CHECK struct error *train_generate(
 int train_command(int argc, char **argv);  /* rung train */
 int eval_command(int argc, char **argv);   /* rung eval */
 int sample_command(int argc, char **argv); /* rung sample */
+int bench_command(int argc, char **argv);  /* rung bench */
 
 #endif

@@ -1,0 +1,44 @@
+/* bench.h - how fast this machine trains, against what one of its cores could do at most. Private to train/. */
+#ifndef RUNG_TRAIN_BENCH_H
+#define RUNG_TRAIN_BENCH_H
+
+#include "train/state.h"
+
+/* Every figure is the median of several short rounds, and the peak is measured anew in each of them: what disturbs the
+ * machine for a while then disturbs both, and less than half of the rounds. */
+struct bench_effort {
+	int64_t rounds;
+	double seconds; /* of one round, or of one operation in it; at least one call */
+	bool cpu_time;  /* by a clock that stands still while other programs have the core, not by the one on the wall */
+};
+
+struct bench_step {
+	struct shape shape;
+	int batch; /* sequences a step */
+	enum kernels kernels;
+	int threads;
+
+	double tokens_per_second;
+	double gflops;                              /* of exact training FLOPs */
+	double peak_gflops;                         /* of as many cores, registers only */
+	double gradient_seconds, optimizer_seconds; /* of one step */
+	double spread;                              /* (slowest - fastest round) / median, in time */
+	double core_share; /* of its cores that this process had: well below 1, others had the rest */
+	double first_loss; /* must be ln V: see model.h */
+	double bytes;      /* largest resident size of the process */
+};
+
+/* Whole steps as train_run does them, on random tokens. Shape, batch, kernels and threads come from `step`, the rest goes
+ * there. An error when the losses are not finite. */
+MUST_CHECK struct error *bench_step(const struct bench_effort *effort, struct bench_step *step);
+
+/* Seconds of one call of each operation, times[kernels][operation] (KERNELS_COUNT x operation_count()), for those sets of
+ * kernels that are `wanted`. The sets take turns. */
+MUST_CHECK struct error *bench_operations(
+    const struct shape *shape, int sequences, const bool wanted[KERNELS_COUNT], const struct bench_effort *effort,
+    double *times, double *peak_gflops);
+
+/* OpenBLAS's own product of two n x n matrices on one core. */
+MUST_CHECK struct error *bench_product(int n, const struct bench_effort *effort, double *gflops, double *peak_gflops);
+
+#endif
