@@ -187,12 +187,17 @@ done:
 	return error;
 }
 
+void corpus_limit_cache(struct corpus *corpus, size_t bytes) {
+	size_t slots = bytes / (FRAME_TOKENS * corpus->token_size);
+	if (slots > corpus->first[2]) slots = corpus->first[2];
+	corpus->slot_most = slots > 0 ? (uint32_t)slots : 1;
+}
+
 static struct error *prepare_cache(struct corpus *corpus) {
 	size_t frame_bytes = FRAME_TOKENS * corpus->token_size;
-	corpus->slot_most = (uint32_t)(CACHE_BYTES / frame_bytes);
-	if (corpus->slot_most > corpus->first[2]) corpus->slot_most = corpus->first[2];
+	corpus_limit_cache(corpus, CACHE_BYTES);
 	corpus->newest = corpus->oldest = NOWHERE;
-	corpus->slots = array_new(corpus->slot_most + 1u, sizeof *corpus->slots);
+	corpus->slots = array_new(corpus->slot_most, sizeof *corpus->slots);
 	corpus->unpacker = ZSTD_createDCtx();
 	corpus->packed = malloc(ZSTD_compressBound(frame_bytes));
 	if (corpus->slots && corpus->unpacker && corpus->packed) return NULL;

@@ -55,6 +55,8 @@ MUST_CHECK struct error *info_from_json(
 /* For the commands that show or check a whole file. */
 const cJSON *corpus_header(const struct corpus *corpus);
 uint64_t corpus_frames(const struct corpus *corpus, enum split split);
+/* Decoded frames to keep, at least one; smaller than at opening, and before the first read. */
+void corpus_limit_cache(struct corpus *corpus, size_t bytes);
 /* Reads every frame and checks the hashes of the splits. */
 MUST_CHECK struct error *corpus_check(struct corpus *corpus);
 

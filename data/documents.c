@@ -160,8 +160,8 @@ static void replace_zeros(char *line, size_t length) {
 static struct error *syntax_error(const char *place, const struct text *line, const char *at) {
 	size_t column = at ? (size_t)(at - line->data) : 0, end = column;
 	while (end < line->length && end - column < 24 && (unsigned char)line->data[end] >= ' ') end++;
-	if (end == column)
-		return error_new(ERROR_DATA, "%s: not valid JSON: the line ends too soon, at column %zu", place, column + 1);
+	if (column + 1 >= line->length) /* where the parser stops when the text does */
+		return error_new(ERROR_DATA, "%s: not valid JSON: the line ends too soon", place);
 	return error_new(
 	    ERROR_DATA, "%s, column %zu: not valid JSON at '%.*s'; every line must be one JSON object", place, column + 1,
 	    (int)(end - column), line->data + column);
@@ -182,7 +182,9 @@ static struct error *json_document(struct reader *reader, const char *name, uint
 	struct error *error = NULL;
 	while (end < line->data + line->length && (unsigned char)*end <= ' ') end++;
 	if (end < line->data + line->length)
-		error = syntax_error(place, line, end);
+		error = error_new(
+		    ERROR_DATA, "%s, column %zu: more follows after the JSON value; every line must be one JSON object", place,
+		    (size_t)(end - line->data) + 1);
 	else if (cJSON_IsString(text)) {
 		error = reader->sink->text(reader->sink->context, text->valuestring, strlen(text->valuestring));
 		if (!error) error = reader->sink->end(reader->sink->context);

@@ -176,21 +176,25 @@ static struct error *take_paragraph(
 	return NULL;
 }
 
+/* Has the whole unit been seen before? One paragraph is left to take_paragraph. */
+static struct error *notice_unit(struct pass *pass, const struct unit *unit, size_t first_paragraph, bool *repeated) {
+	bool is_new = true;
+	if (unit->bytes >= PARAGRAPH_LEAST && first_paragraph < unit->bytes) TRY(notice(pass, unit->hash, &is_new));
+	pass->counts->repeated_units += !is_new;
+	*repeated = !is_new;
+	return NULL;
+}
+
 static struct error *pass_unit(struct pass *pass, const struct unit *unit, bool *kept) {
 	struct spool *text = pass->splitter->gathered->text;
 	char paragraph[PARAGRAPH_MOST];
 	bool ours = (unit->hash < pass->splitter->threshold) == (pass->split == SPLIT_HELD_OUT), repeated = false;
-	if (ours && unit->bytes >= PARAGRAPH_LEAST) {
-		bool is_new;
-		TRY(notice(pass, unit->hash, &is_new));
-		repeated = !is_new;
-		pass->counts->repeated_units += repeated;
-	}
 	uint64_t before = pass->counts->bytes;
 	for (uint64_t done = 0; done < unit->bytes;) {
 		uint16_t count;
 		TRY(spool_get(text, &count, sizeof count));
 		TRY(spool_get(text, paragraph, count));
+		if (ours && done == 0) TRY(notice_unit(pass, unit, count, &repeated));
 		if (ours) TRY(take_paragraph(pass, unit, repeated, paragraph, count));
 		done += count;
 	}
