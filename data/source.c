@@ -270,5 +270,7 @@ struct error *source_build(const cJSON *spec, const char *path, const char *out_
 	if (!error) error = options_from_json(source_rows, source_row_count, &options, rest, path);
 	cJSON_Delete(rest);
 	TRY(error);
-	return error_within(source_write(&options, out_path), "%s", path);
+	error = error_within(source_write(&options, out_path), "%s", path);
+	if (error && error->kind == ERROR_USAGE) error->kind = ERROR_DATA; /* the spec stands in a file */
+	return error;
 }
