@@ -274,8 +274,7 @@ static void from_a_plan(void **state) {
 	expect_failure(build("[1]"), ERROR_DATA, "plan.json: a source must be an object");
 	expect_failure(build("{\"source\":\"markov\",\"vocabulary\":16}"), ERROR_DATA, "vocabulary");
 	expect_failure(
-	    build("{\"source\":\"markov\",\"vocab\":64,\"order\":5}"), ERROR_DATA,
-	    "plan.json: a chain of order 5 over 64");
+	    build("{\"source\":\"markov\",\"vocab\":64,\"order\":5}"), ERROR_DATA, "plan.json: a chain of order 5 over 64");
 }
 
 int main(void) {

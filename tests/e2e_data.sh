@@ -1,0 +1,147 @@
+#!/usr/bin/env bash
+# rung data as a user runs it: texts of every kind in, corpora out, info, compress, and what happens to wrong input.
+set -uo pipefail
+rung=$(realpath "${rung:-./rung}")
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+cd "$scratch" || exit 1
+number=0
+
+report() { # NAME GOOD
+	number=$((number + 1))
+	if [ "$2" -eq 1 ]; then
+		echo "ok $number - $1"
+	else
+		echo "not ok $number - $1"
+		sed 's/^/# out: /' out | head -n 20
+		sed 's/^/# err: /' err | head -n 20
+	fi
+}
+
+# check NAME EXPECTED_CODE STDOUT_PATTERN STDERR_PATTERN COMMAND...   (patterns are extended, '' means empty)
+check() {
+	local name=$1 expected=$2 out=$3 err=$4 code good=1
+	shift 4
+	"$@" >out 2>err
+	code=$?
+	[ "$code" -eq "$expected" ] || good=0
+	if [ -n "$out" ]; then grep -qE -- "$out" out || good=0; else [ ! -s out ] || good=0; fi
+	if [ -n "$err" ]; then grep -qE -- "$err" err || good=0; else [ ! -s err ] || good=0; fi
+	report "$name (code $code)" "$good"
+}
+
+import() { "$rung" data import --quiet "$@"; }
+hash_of() { "$rung" data info --json "$1" | sed -nE 's/^\t"hash": *"([0-9a-f]{16})".*/\1/p'; }
+
+# Paragraphs of numbered words: 60 documents as files, as JSON lines, and in one text.
+mkdir texts
+awk 'BEGIN {
+	srand(1)
+	for (d = 0; d < 60; d++) {
+		file = sprintf("texts/%02d.txt", d)
+		json = "{\"text\": \""
+		for (p = 0; p < 8; p++) {
+			for (w = 0; w < 40; w++) {
+				word = "w" int(rand() * rand() * 5000)
+				printf "%s%s", word, w % 10 == 9 ? "\n" : " " > file
+				json = json word (w % 10 == 9 ? "\\n" : " ")
+			}
+			printf "\n" > file
+			json = json "\\n"
+		}
+		close(file)
+		print json "\"}" > "all.jsonl"
+	}
+}'
+cat texts/*.txt >one.txt
+gzip -k one.txt all.jsonl
+zstd -q one.txt all.jsonl
+
+check 'a folder' 0 '^folder.corpus: char, V = 96$' '' import texts --out folder.corpus
+check 'info checks every frame' 0 'frames +[0-9]+ of train, 1 held out: all checked' '' "$rung" data info folder.corpus
+wanted=$(hash_of folder.corpus)
+for input in all.jsonl all.jsonl.gz all.jsonl.zst; do
+	import "$input" --out other.corpus >out 2>err
+	report "$input gives the same corpus" $([ -n "$wanted" ] && [ "$(hash_of other.corpus)" = "$wanted" ]; echo $((1 - $?)))
+done
+import --jsonl - --out other.corpus <all.jsonl.zst >out 2>err
+report 'so do JSON lines on standard input, compressed' $([ "$(hash_of other.corpus)" = "$wanted" ]; echo $((1 - $?)))
+import --jsonl --field text - --out other.corpus < <(gzip -dc all.jsonl.gz) >out 2>err
+report 'and through a pipe' $([ "$(hash_of other.corpus)" = "$wanted" ]; echo $((1 - $?)))
+
+check 'one text: cut, and it says so' 0 '1 of them longer than 1.* KiB, a quarter of the held-out split: cut' '' \
+	import one.txt --out one.corpus
+wanted=$(hash_of one.corpus)
+for input in one.txt.gz one.txt.zst -; do
+	import "$input" --out other.corpus <one.txt >out 2>err
+	report "one text as $input gives the same corpus" $([ "$(hash_of other.corpus)" = "$wanted" ]; echo $((1 - $?)))
+done
+check 'byte' 0 '^b.corpus: byte, V = 256$' '' import texts --tokenizer byte --out b.corpus
+check 'bpe' 0 '^p.corpus: bpe, V = 400$' '' import texts --tokenizer bpe:400 --out p.corpus
+import texts --tokenizer bpe:400 --out other.corpus >out 2>err
+report 'the same corpus again' $([ "$(hash_of other.corpus)" = "$(hash_of p.corpus)" ]; echo $((1 - $?)))
+import texts --seed 2 --out other.corpus >out 2>err
+report 'another seed, another split' $([ "$(hash_of other.corpus)" != "$(hash_of folder.corpus)" ]; echo $((1 - $?)))
+
+cp -r texts twice && cat texts/0[0-4].txt >twice/copy.txt
+check 'repeats are counted' 0 'dropped.* 0 documents that repeat another.* [0-9]+ from train that$' '' \
+	import twice --held-out 0.3 --out other.corpus
+counted=$(grep -A1 dropped out | tr '\n' ' ' | sed -E 's/.*more ([0-9]+) from train.*and ([0-9]+) that repeat.*/\1 \2/')
+report "all 40 repeated paragraphs are found ($counted)" $([ $((${counted/ /+})) -eq 40 ]; echo $((1 - $?)))
+printf '\x89PNG\0\0' >twice/picture.png
+check 'what is not text in a folder is skipped, and it says so' 0 '1 file was skipped that is not text, the first is|1 file was skipped that is' '' \
+	import twice --out other.corpus
+check 'progress goes to stderr' 0 '^other.corpus' '^reading' "$rung" data import texts --out other.corpus
+
+check 'a source' 0 '^  floor     3.371352 nats per token, exact$' '' "$rung" data source markov --tokens 100K --out m.corpus
+check 'a source that is too large' 2 '' 'smaller --vocab or --order' "$rung" data source markov --order 9 --out x.corpus
+check 'an unknown source' 2 '' "unknown source 'hmm'" "$rung" data source hmm --out x.corpus
+check 'no source' 2 '' 'no source is named' "$rung" data source --out x.corpus
+check 'compress: no text in symbols' 0 '"compressors": *\[\]' '' "$rung" data compress --json m.corpus
+check 'compress' 0 '^  zstd -19 +[0-9.]+ +[0-9.]+$' '' "$rung" data compress one.corpus
+"$rung" data compress --json one.corpus >first 2>err && "$rung" data compress --json one.corpus >out 2>err
+report 'compress gives the same numbers again' $([ -s first ] && cmp -s first out; echo $((1 - $?)))
+
+check 'no text' 2 '' 'no text is named' "$rung" data import --out x.corpus
+check 'no output' 2 '' '--out F.corpus is missing' "$rung" data import texts
+check 'a mistyped command' 2 '' "did you mean 'rung data import'" "$rung" data inport texts
+check 'no command' 2 '' '^usage: rung data' "$rung" data
+check 'a wrong tokenizer' 2 '' "choose char, byte, or bpe:V" "$rung" data import texts --tokenizer word --out x.corpus
+check 'info of two' 2 '' 'takes one corpus, found 2 arguments' "$rung" data info a.corpus b.corpus
+check 'a missing file' 1 '' 'nowhere.txt' import nowhere.txt --out x.corpus
+check 'too little text' 3 '' 'too little text for two splits' import --out x.corpus - < <(echo word)
+check 'a truncated file' 3 '' 'cut.gz: the gzip data end too soon' import <(true) --out x.corpus cut.gz < <(head -c 500 one.txt.gz >cut.gz)
+check 'a corpus is no text' 3 '' "is a corpus already" import one.corpus --out x.corpus
+printf '{"text": "a"}\n{"text": 1}\n' >bad.jsonl
+check 'bad JSON lines' 3 '' 'bad.jsonl, line 2: there is no string at "text"' import bad.jsonl --out x.corpus
+check 'info of what is no corpus' 3 '' 'one.txt: not a corpus' "$rung" data info one.txt
+head -c 2000 one.corpus >cut.corpus
+check 'info of a truncated corpus' 3 '' 'cut.corpus: truncated: it has 2000 bytes' "$rung" data info cut.corpus
+cp one.corpus bad.corpus && printf x | dd of=bad.corpus bs=1 seek=$(($(stat -c %s one.corpus) - 100)) conv=notrunc 2>/dev/null
+check 'info of a damaged corpus' 3 '' 'bad.corpus: damaged frame 0 of held_out' "$rung" data info bad.corpus
+check 'a folder that is not there' 1 '' 'no/such/folder' import texts --out no/such/folder/x.corpus
+report 'failures leave nothing behind' $([ ! -e x.corpus ] && ! ls -A | grep -q tmp; echo $((1 - $?)))
+
+# Every byte of the numbers that programs read.
+number=$((number + 1))
+if ! command -v python3 >/dev/null; then
+	echo "ok $number - JSON of info and compress # SKIP python3 is not installed"
+elif "$rung" data info --json p.corpus >out && "$rung" data compress --json p.corpus >first && python3 - <<'PYTHON' 2>err; then
+import json
+info = json.load(open("out"))
+assert info["tokenizer"] == "bpe" and info["vocab"] == 400 and len(info["merges"]) == 144, info["vocab"]
+assert info["checked"] is True and info["frames"]["held_out"] == 1
+assert info["train"]["tokens"] > 10 * info["held_out"]["tokens"] > 0
+assert info["entropy"]["rate"] == "nan" and 0 < info["entropy"]["bigram"] < info["entropy"]["unigram"]
+assert sum(row["train_tokens"] for row in info["origins"]) == info["train"]["tokens"]
+assert len(info["origins"]) == 60 and info["import"]["documents"] == 60
+rows = json.load(open("first"))["compressors"]
+assert [row["name"] for row in rows] == ["zstd -19", "xz -9e"]
+assert all(0 < row["after_train"] < row["alone"] < 8 for row in rows)
+PYTHON
+	echo "ok $number - JSON of info and compress"
+else
+	echo "not ok $number - JSON of info and compress"
+	sed 's/^/# /' err
+fi
+echo "1..$number"
