@@ -110,10 +110,7 @@ static struct error *gather_rungs(struct report *report) {
 /* --------------------------------------------------------------------------------------------------- the law --- */
 
 double report_surface_loss(const struct surface *surface, double N, double D) {
-	double loss = surface->E;
-	if (isfinite(N)) loss += surface->A * pow(N, -surface->alpha);
-	if (isfinite(D)) loss += surface->B * pow(D, -surface->beta);
-	return loss;
+	return surface->E + surface->A * pow(N, -surface->alpha) + surface->B * pow(D, -surface->beta);
 }
 
 static double size_of(const struct point *point, const char *name) {

@@ -113,6 +113,7 @@ void report_close(struct report *report);
 /* The steps of report_open after the reading; see report.c and report_words.c. */
 MUST_CHECK struct error *report_draw_up(struct report *report);
 void report_speak(struct report *report);
+/* N and D may be INFINITY. */
 double report_surface_loss(const struct surface *surface, double N, double D);
 /* A perceptually even ramp from the smallest rung (0) to the largest (1), readable with any colour vision. */
 void report_colour(double position, bool dark, char out[COLOUR_SIZE]);

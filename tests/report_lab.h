@@ -81,6 +81,17 @@ static inline void make_lab(const char *folder, const char *size) {
 	text_free(&fit);
 }
 
+/* A further line of points.csv. */
+static inline void add_row(const char *folder, const char *row) {
+	struct text points = {0}, path = {0};
+	text_add(&path, "%s/points.csv", folder);
+	expect_success(file_read(path.data, 1 << 20, &points));
+	text_add_string(&points, row);
+	put_text(folder, "points.csv", points.data);
+	text_free(&points);
+	text_free(&path);
+}
+
 static inline void put_run(
     const char *folder, const char *id, const char *kind, const char *status, int width, double tokens) {
 	struct text record = {0}, name = {0};
