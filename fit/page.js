@@ -439,24 +439,19 @@ function drawMachines() {
 
 /* ---- the page ---- */
 
+/* Each part by itself: what one file lacks must not take the rest of the page along. */
 function drawPage() {
-	drawHeadline();
-	drawRungs();
-	figureCompute();
-	figuresLaw();
-	drawLaws();
-	figureIsoflop();
-	drawAllocation();
-	drawHalving();
-	figureProfile();
-	figureResiduals();
-	figurePrediction();
-	drawParameters();
-	figureLearning();
-	figureBits();
-	drawSamples();
-	drawRuns();
-	drawMachines();
+	const parts = [
+		drawHeadline, drawRungs, figureCompute, figuresLaw, drawLaws, figureIsoflop, drawAllocation, drawHalving, figurePrediction,
+		figureProfile, figureResiduals, drawParameters, figureLearning, figureBits, drawSamples, drawRuns, drawMachines,
+	];
+	for (const part of parts) {
+		try {
+			part();
+		} catch (error) {
+			place("calls", call("A part of this page could not be drawn", [`${part.name}: ${error.message}; is one of the lab's files incomplete?`]));
+		}
+	}
 	place("footer", `Drawn by rung ${data.version} from the files of ${data.lab}. Charts: Chart.js ${Chart.version} (MIT). This page is one file and asks no network for anything.`);
 }
 

@@ -127,7 +127,9 @@ struct span {
 	double low, high;
 };
 struct span report_interval(const cJSON *root, const char *keys);
-/* That of E: of its profile, or of the bootstrap where there is no profile. */
+/* False when the fit says that the runs leave this parameter open. */
+bool report_determined(const cJSON *fit, const char *parameter);
+/* The interval of E: of its profile, or of the bootstrap where there is no profile. */
 struct span report_interval_E(const cJSON *fit);
 
 /* The document of the page. */

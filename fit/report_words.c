@@ -34,6 +34,11 @@ static double bytes_per_token(const struct report *report) {
 	return bytes > 0 && tokens > 0 ? bytes / tokens : NAN;
 }
 
+bool report_determined(const cJSON *fit, const char *parameter) {
+	const cJSON *identified = cJSON_GetObjectItemCaseSensitive(fit, "identified");
+	return !cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(identified, parameter));
+}
+
 static bool is_warning(const cJSON *fit, const char *line, size_t length) {
 	const cJSON *warning;
 	cJSON_ArrayForEach(warning, cJSON_GetObjectItemCaseSensitive(fit, "warnings")) {
@@ -59,9 +64,7 @@ static void say_fit(struct report *report) {
 static void say_E(struct report *report) {
 	const cJSON *fit = report->lab.fit;
 	double E = report_number(fit, "parameters.E");
-	bool identified =
-	    !cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(fit, "identified"), "E"));
-	if (!isfinite(E) || !identified) return;
+	if (!isfinite(E) || !report_determined(fit, "E")) return;
 	struct text *out = &report->headline;
 	double bytes = bytes_per_token(report), rate = report_number(report->lab.corpus, "entropy.rate");
 	double context = report->rung_count ? report->rungs[report->rung_count - 1].context : NAN;
