@@ -348,7 +348,7 @@ static void draw_overview(struct figure *figure, const struct report *report) {
 	draw_against_C(figure, report, "overview", true);
 	if (!report->surface.known || !(figure->x_low < figure->x_high)) return;
 	double E = report->surface.E;
-	if (!(E > 0)) return; /* no floor was found: there is none to draw */
+	if (!(E > 0) || !report_determined(report->lab.fit, "E")) return; /* no floor that one could point at */
 	struct span interval = report_interval_E(report->lab.fit);
 	show(figure, figure->x_high * 8, interval.low > E / 2 ? interval.low : E);
 	if (isfinite(interval.low) && isfinite(interval.high))
@@ -360,8 +360,9 @@ static void draw_overview(struct figure *figure, const struct report *report) {
 	text_add(
 	    &figure->extra,
 	    "set arrow from graph 0, first %.8g to graph 1, first %.8g nohead lw 1.2 lc rgb '" ACCENT "'\n"
-	    "set label 'E = %.3f: %s' at graph 0.012, first %.8g offset 0,0.7 textcolor rgb '" ACCENT "'\n",
-	    E, E, E, report_determined(report->lab.fit, "E") ? "where the fitted curve would end" : "not determined", E);
+	    "set label 'E = %.3f: where the fitted curve would end' at graph 0.012, first %.8g offset 0,0.7 textcolor rgb "
+	    "'" ACCENT "'\n",
+	    E, E, E, E);
 }
 
 static int rung_of_size(const struct report *report, double size) {

@@ -232,7 +232,7 @@ const marks = {
 			if (!line.label) continue;
 			ctx.setLineDash([]);
 			ctx.strokeStyle = faded(colour("surface"), 0.8); /* keeps the name readable where it meets a curve */
-			ctx.lineWidth = 4;
+			ctx.lineWidth = 3;
 			ctx.lineJoin = "round";
 			if (horizontal) {
 				const fits = ctx.measureText(line.label).width < area.width - 12;

@@ -91,7 +91,7 @@ function lossChart({ xOf, title, traces, minusE = false, reach = 1, showE = fals
 	if (floor.length) {
 		const above = lines.length > 0 && E >= exactRate; /* the two names stand away from one another */
 		lines.forEach((line) => (line.below = above));
-		lines.push({ axis: "y", at: E, colour: colour("accent"), label: `E = ${fixed(E)}: ${determined("E") ? "where the fitted curve would end" : "not determined"}`, below: !above });
+		lines.push({ axis: "y", at: E, colour: colour("accent"), label: `E = ${fixed(E)}: where the fitted curve would end`, below: !above });
 	}
 	return {
 		datasets: [
@@ -138,7 +138,7 @@ function figureCompute() {
 				traces: data.traces[state.count],
 				minusE: state.y === "rest",
 				reach: data.law_known ? 6 : 1,
-				showE: data.law_known,
+				showE: data.law_known && determined("E"),
 				nameTrace: (t) => (t.rung < 0 ? { width: 2.6, endLabel: "best N" } : { width: 1.3 }),
 			}),
 	});
@@ -298,7 +298,7 @@ function figureProfile() {
 				options: {
 					scales: {
 						x: axis("E held at, nats per token", rangeOf([...usable.map((p) => p.x), ...(Number.isFinite(exactRate) ? [exactRate] : [])], { log: false, pad: 0.02 }), { log: false, format: (v) => trimmed(v, 3) }),
-						y: axis("objective (lower fits better)", rangeOf(usable.map((p) => p.y), { log: false, pad: 0.06 }), { log: false, format: (v) => (v === 0 ? "0" : v < 0.01 ? power(v) : trimmed(v, 3)) }),
+						y: axis("objective (lower fits better)", rangeOf(usable.map((p) => p.y), { log: false, pad: 0.06 }), { log: false, format: (v) => (v === 0 ? "0" : v < 0.01 ? power(v, 3) : trimmed(v, 3)) }),
 					},
 					plugins: {
 						marks: { bands: Number.isFinite(low) ? [{ axis: "x", from: low, to: Math.min(high, 1e6), colour: colour("accent-wash") }] : [], lines },
@@ -506,7 +506,7 @@ function bitsRows() {
 		if (usable.length) rows.push({ name: `N = ${human(data.rungs[rung].size)}`, value: Math.min(...usable), kind: "rung", rung });
 	});
 	const [low, high] = intervalOfE();
-	rows.push({ name: "E, asymptote", value: E * scale, kind: "E", e: [low * scale, high * scale] });
+	if (determined("E")) rows.push({ name: "E, asymptote", value: E * scale, kind: "E", e: [low * scale, high * scale] });
 	if (!text) rows.push({ name: "exact entropy rate", value: exactRate, kind: "mark" });
 	return { text, rows: rows.filter((r) => Number.isFinite(r.value)).sort((a, b) => b.value - a.value) };
 }

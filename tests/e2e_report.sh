@@ -110,7 +110,7 @@ if command -v gnuplot >/dev/null; then
 import json, sys
 fit = json.load(open(sys.argv[1]))
 p = fit["parameters"]
-p["E"], fit["profile_E"]["interval"], fit["identified"]["E"] = 0, [0, 0.4], False
+p["E"], fit["profile_E"]["interval"] = 0, [0, 0.4]
 for r in fit["residuals"]: r["predicted"] = p["A"] * r["N"] ** -p["alpha"] + p["B"] * r["D"] ** -p["beta"]
 json.dump(fit, open(sys.argv[1], "w"))' "$scratch/floorless/fit.json"
 	ok 'a law without a floor' says 0 'overview; each' '' "$rung" report "$scratch/floorless" --figures "$scratch/floorless"
