@@ -215,7 +215,9 @@ check 'a ladder that diverges: a warning, and points left out' 0 ' runs? done' '
 holds 'marked in points.csv' grep -qE ',nan,nan,nan,0,diverged$' "$scratch/wild/points.csv"
 check 'they are not tried again' 0 '0 of them now' 'warning: [1-6] runs? diverged' "$rung" sweep --lab "$scratch/wild"
 
-seq 1 4000 | sed 's/$/ green bottles hanging on the wall, and if one should fall, what then?/' >"$scratch/song.txt"
+# Lines of many lengths, so that the middle of the held-out text is in the middle of one.
+seq 1 4000 | awk '{print $1 " green bottles" substr(" hanging on the wall, and if one of them should fall", 1, $1 * 17 % 50)}' \
+	>"$scratch/song.txt"
 "$rung" data import "$scratch/song.txt" --out "$scratch/song.corpus" >/dev/null 2>&1
 sed -E '/"(corpus|horizons)":/d; /"rungs"/,$d' "$plan" >"$scratch/song.json"
 cat >>"$scratch/song.json" <<'END'
