@@ -45,8 +45,8 @@ MUST_CHECK struct error *corpus_encode(
     const struct corpus *corpus, const char *bytes, size_t count, uint16_t **tokens, size_t *token_count);
 
 /* Builds the synthetic corpus that `spec` describes, such as {"source":"markov","vocab":64,"order":1,"tokens":3e6,
- * "held_out":2e5,"seed":1}; members are the options of `rung data source` ("held_out" is short for "held_out_tokens"),
- * missing ones take their defaults. `path` names the spec in errors. */
+ * "held_out_tokens":2e5,"seed":1}: the options of `rung data source`, which also has the defaults of missing members.
+ * `path` names the spec in errors. */
 MUST_CHECK struct error *source_build(const cJSON *spec, const char *path, const char *out_path);
 
 /* What general compressors make of the held-out bytes: bits per held-out byte, alone and after the training text (its last

@@ -245,15 +245,6 @@ struct error *source_write(const struct source_options *options, const char *out
 	return error;
 }
 
-/* In a plan "held_out" says enough. */
-static struct error *rename_held_out(cJSON *spec) {
-	cJSON *item = cJSON_DetachItemFromObjectCaseSensitive(spec, "held_out");
-	if (!item) return NULL;
-	if (cJSON_AddItemToObject(spec, "held_out_tokens", item)) return NULL;
-	cJSON_Delete(item);
-	return error_memory(0);
-}
-
 struct error *source_build(const cJSON *spec, const char *path, const char *out_path) {
 	const char *name;
 	struct source_options options;
@@ -266,8 +257,7 @@ struct error *source_build(const cJSON *spec, const char *path, const char *out_
 	cJSON *rest = cJSON_Duplicate(spec, true);
 	if (!rest) return error_memory(0);
 	cJSON_DeleteItemFromObjectCaseSensitive(rest, "source");
-	struct error *error = rename_held_out(rest);
-	if (!error) error = options_from_json(source_rows, source_row_count, &options, rest, path);
+	struct error *error = options_from_json(source_rows, source_row_count, &options, rest, path);
 	cJSON_Delete(rest);
 	TRY(error);
 	error = error_within(source_write(&options, out_path), "%s", path);

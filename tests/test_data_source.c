@@ -259,7 +259,7 @@ static void from_a_plan(void **state) {
 	uint64_t hash = corpus_info(corpus)->hash;
 	corpus_close(corpus);
 	static const char *const same[] = {
-	    "{\"source\":\"markov\",\"vocab\":16,\"order\":1,\"tokens\":5e3,\"held_out\":600,\"seed\":9}",
+	    "{\"source\":\"markov\",\"vocab\":16,\"order\":1,\"tokens\":5e3,\"held_out_tokens\":600,\"seed\":9}",
 	    "{\"source\":\"markov\",\"vocab\":16,\"tokens\":\"5K\",\"held_out_tokens\":600,\"seed\":9,\"_why\":\"a "
 	    "comment\"}",
 	};
