@@ -102,6 +102,31 @@ static void bpe_knows_nothing_of_what_is_held_out(void **state) {
 	free(path);
 }
 
+/* Of more text than the merges are learned from, the sample is spread over all of it: words of the last tenth count. */
+static void the_sample_is_spread(void **state) {
+	(void)state;
+	struct import_options options = defaults();
+	struct import_report report;
+	struct text text = {0};
+	const size_t size = (size_t)22 << 20;
+	for (int i = 0; text.length < size; i++)
+		text_add(&text, "%d %s\n%s", i, text.length > size / 10 * 9 ? "zyzzyva" : "another", i % 100 ? "" : "\n");
+	options.tokenizer = "bpe:300";
+	char *path = put("large.txt", text.data);
+	expect_success(import_with(&options, (const char *const *)&path, 1, &report));
+	assert_true(report.bpe_sample_bytes > 14e6 && report.bpe_sample_bytes <= 16 << 20);
+	struct corpus *corpus;
+	uint16_t *tokens;
+	size_t count;
+	expect_success(corpus_open(out, &corpus));
+	expect_success(corpus_encode(corpus, " zyzzyva", 8, &tokens, &count));
+	assert_int_equal(count, 1);
+	free(tokens);
+	corpus_close(corpus);
+	text_free(&text);
+	free(path);
+}
+
 static void tokenizers_that_are_wrong(void **state) {
 	(void)state;
 	static const char *const wrong[] = {"word", "bpe", "bpe:", "bpe:256", "bpe:65537", "bpe:1k", "bpe:-5", "Char"};
@@ -249,6 +274,7 @@ int main(void) {
 	    cmocka_unit_test(documents_are_parted_by_blank_lines),
 	    cmocka_unit_test(byte_and_bpe_keep_every_byte),
 	    cmocka_unit_test(bpe_knows_nothing_of_what_is_held_out),
+	    cmocka_unit_test(the_sample_is_spread),
 	    cmocka_unit_test(tokenizers_that_are_wrong),
 	    cmocka_unit_test(origins),
 	    cmocka_unit_test(many_files_share_rows),

@@ -115,6 +115,16 @@ static void long_lines_are_cut_at_spaces(void **state) {
 	cut(&text, 5000, &rng, taken);
 	assert_true(taken->count >= 3);
 	for (size_t i = 1; i < taken->count; i++) assert_int_equal(taken->all.data[taken->starts[i]], ' ');
+	/* The rest of it is still a line that is not wrapped. */
+	text_free(&taken->all);
+	*taken = (struct taken){0};
+	text_clear(&text);
+	for (int i = 0; i < PARAGRAPH_MOST + 20; i++) text_add_string(&text, "x");
+	text_add_string(&text, "\nshort\n");
+	cut(&text, 5000, &rng, taken);
+	assert_int_equal(taken->count, 3);
+	assert_int_equal(taken->starts[1], PARAGRAPH_MOST);
+	assert_int_equal(taken->starts[2], PARAGRAPH_MOST + 21);
 	text_free(&text);
 	text_free(&taken->all);
 	free(taken);

@@ -82,6 +82,7 @@ static void one_long_document_is_cut(void **state) {
 	char *path = put("long.txt", text.data);
 	expect_success(import_with(&options, (const char *const *)&path, 1, &report));
 	assert_int_equal(report.cut_documents, 1);
+	assert_true(report.info.documents[0] == 1 && report.info.documents[1] == 1);
 	read_back(texts);
 	assert_int_equal(texts[0].length + texts[1].length, text.length);
 	double part = (double)texts[SPLIT_HELD_OUT].length / (double)text.length;
