@@ -22,6 +22,7 @@ static const struct command {
     {"train", train_command, "train one model"},
     {"eval", eval_command, "the held-out loss of a trained model"},
     {"sample", sample_command, "text from a trained model"},
+    {"fit", fit_command, "from a table of runs to laws, intervals and predictions"},
     {"report", report_command, "a page, and figures for papers, from a lab"},
     {"bench", bench_command, "how fast it trains, against the limit of the machine"},
     {"doctor", doctor_command, "is this machine fit to measure on"},

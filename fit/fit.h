@@ -1,9 +1,369 @@
-/* fit.h - points become laws, intervals, figures and the report. */
+/* fit.h - a table of runs becomes laws, intervals, predictions and an honest statement of what the table cannot say.
+ *
+ * Nothing here knows what a run is: N, D, C and loss are positive numbers, whoever measured them. N counts parameters,
+ * D tokens, C floating-point operations; losses are in nats per token (or any unit: it carries over to E). Residuals are
+ * ln(loss / predicted). Intervals are 90 % unless a name says otherwise; NaN stands for what is not known.
+ *
+ * Papers: Hoffmann et al. 2022, arXiv 2203.15556 (the surface, the Huber loss, isoFLOP parabolas). Besiroglu et al. 2024,
+ * arXiv 2404.10102 (the sum, not the mean; where published fits stopped early). Kaplan et al. 2020, arXiv 2001.08361
+ * (laws of one variable). Golub and Pereyra 1973 (variable projection). Ronchetti 1982 (likelihood ratios of robust
+ * fits). */
 #ifndef RUNG_FIT_H
 #define RUNG_FIT_H
 
 #include "base/base.h"
 
+#define FIT_DELTA 1e-3 /* of the Huber loss on log residuals (Hoffmann et al. 2022) */
+#define FIT_LEVEL 0.90 /* of every interval */
+
+struct fit_interval {
+	double low, high;
+};
+
+/* ---------------------------------------------------------------------------------------- the table (fit/points.c) --- */
+
+/* One measurement. */
+struct fit_point {
+	double N, D, C; /* C is 6 N D where the table has no such column */
+	double loss;
+	double loss_error; /* its standard error; NaN when unknown */
+	int rung;          /* index of its cluster: points whose errors may be shared */
+	const char *id;    /* NULL when the table has none */
+	size_t line;       /* of the file */
+};
+
+/* A row that the table itself leaves out (its column `fit` is 0). Values may be NaN. */
+struct fit_left_out {
+	double N, D, C, loss;
+	const char *id, *reason;
+	size_t line;
+};
+
+/* Names of the columns. NULL: the default name, which is also the member's. D, C, loss_error and group may be missing
+ * when they are not named: D is then C / (6 N), C is 6 N D, and all rows of one N form a rung. Columns called `fit`,
+ * `reason` and `id` are used when they are there. */
+struct fit_columns {
+	const char *N, *D, *C, *loss, *loss_error, *group;
+};
+
+struct fit_points {
+	struct fit_point *items; /* in the order of the file */
+	size_t count;
+	struct fit_left_out *left_out;
+	size_t left_out_count;
+	int rungs;                                                /* number of clusters, ascending in their smallest N */
+	bool D_derived, C_derived;                                /* from the other two */
+	const char *N_column, *D_column, *C_column, *loss_column; /* what they were read from; NULL when derived */
+	char *text;                                               /* what the strings above point into */
+};
+
+/* Reads a comma-separated table: a header line, then a row per run. Quoted fields, CRLF and a byte order mark are
+ * understood. `path` may be a lab folder: then its points.csv. ERROR_DATA names the file, line, column, value and reason
+ * of rows that cannot be used; none is dropped silently. */
+MUST_CHECK struct error *fit_points_read(
+    const char *path, const struct fit_columns *columns, struct fit_points *points);
+/* The same from memory; `name` stands for the file in messages. */
+MUST_CHECK struct error *fit_points_parse(
+    const char *name, const char *text, size_t length, const struct fit_columns *columns, struct fit_points *points);
+void fit_points_free(struct fit_points *points);
+
+/* ------------------------------------------------------------------------------------------ the design (fit/design.c) --- */
+
+/* What the choice of (N, D) allows, before any loss is looked at. */
+struct fit_design {
+	size_t points;
+	int rungs, sizes, horizons; /* clusters; distinct N; distinct D, those within 2 % of each other being one */
+	double decades_N, decades_D, decades_C;
+	double correlation; /* of ln N and ln D; NaN when one of them does not vary */
+	double spread;      /* standard deviation of ln D about its regression on ln N */
+	bool one_line;      /* D is a function of N, such as D = 20 N */
+	bool surface;       /* L(N, D) can be fitted: 3 sizes, 3 horizons, 6 points, not on one line */
+};
+
+MUST_CHECK struct error *fit_design_of(const struct fit_points *points, struct fit_design *design);
+
+/* ---------------------------------------------------------------------------------------- the surface (fit/surface.c) --- */
+
+/* L(N, D) = E + A / N^alpha + B / D^beta (Hoffmann et al. 2022, approach 3). */
+struct fit_surface {
+	double E, A, B, alpha, beta;
+};
+#define FIT_SURFACE_PARAMETERS 5
+
+double fit_surface_loss(const struct fit_surface *surface, double N, double D);
+
+/* What speaks for a minimum being one. Scaled coordinates: losses over their geometric mean, N and D over theirs. */
+struct fit_certificate {
+	int starts, agreeing;    /* searches from different parts of the grid, and those that came to this objective */
+	double spread;           /* largest difference of a scaled parameter between those */
+	double moved;            /* largest change of a scaled parameter on the way from the start: 0 would be suspicious */
+	double gradient;         /* largest slope of a free parameter over the largest that the points could give */
+	double condition;        /* of the Hessian of the objective; NaN when it is not positive definite */
+	double design_condition; /* of J'J, J the derivatives of ln L by the parameters: what the design allows */
+	int iterations;
+	uint32_t at_bound; /* bit i: parameter i (E, A, B, alpha, beta) is at a bound of the search */
+	const char *doubt; /* why it is not called converged; NULL when it is */
+};
+
+struct fit_surface_result {
+	struct fit_surface surface;
+	double objective; /* sum over points of huber(ln predicted - ln loss) */
+	double rms;       /* of the residuals */
+	bool converged;   /* earned: zero slope, a positive definite Hessian, two starts or more that agree, no bound */
+	struct fit_certificate certificate;
+};
+
+/* Minimises the SUM of Huber losses (delta FIT_DELTA) of ln predicted - ln loss over E, A, B >= 0 and alpha, beta in
+ * [0.001, 5], by variable projection on a grid and Newton steps in all five parameters from the best node of every part
+ * of it. ERROR_DATA when the design does not allow a surface (fit_design.surface). */
+MUST_CHECK struct error *fit_surface_solve(const struct fit_points *points, struct fit_surface_result *result);
+
+/* ---------------------------------------------------------------------------------- resampling (fit/bootstrap.c) --- */
+
+/* How a refit gets its data.
+ *
+ * RESAMPLE_RUNGS draws whole rungs with replacement (the pairs cluster bootstrap). It assumes nothing about the errors
+ * within a rung, but a draw with fewer than three distinct N or D says nothing about an exponent and is drawn again, and
+ * with few rungs what remains is a handful of very different designs.
+ *
+ * RESAMPLE_SIMULATED keeps all rungs and gives each point the fitted loss times exp(u + e): u, common to its rung, and e,
+ * its own, are normal with variances estimated by restricted maximum likelihood from the residuals (winsorised, because
+ * the fit is robust and its intervals should be); the scale is drawn anew for every refit, so that few degrees of freedom
+ * widen the interval as Student's t does. With fewer than 4 rungs, or one point a rung, u cannot be told from the law
+ * and is left out.
+ *
+ * RESAMPLE_AUTO takes the second below 20 rungs. Measured by Monte Carlo (400 tables each, E = 0.8, alpha = .3,
+ * beta = .35, N over a factor of 30, D of 64, 6 or 7 points a rung; percent of nominal 90 % intervals that cover, for
+ * E / alpha / beta):
+ *     errors                         rungs    resampled      simulated      wild cluster, Webb's weights, CR2
+ *     0.5 % a point                    4      85  85  71     91  91  90     75  75  77
+ *     0.5 % a point                    6      98  97  86     91  90  90     81  80  81
+ *     0.5 % a point, 0.5 % a rung      4      77  77  69     76  72  89     66  65  76
+ *     0.5 % a point, 0.5 % a rung      6      97  97  90     85  83  89     80  82  84
+ *     0.5 % a point, 0.5 % a rung     10      94  94  91     89  86  87     83  84  81
+ * Resampled intervals are also up to twice as wide where they cover. What no method repairs: with 4 rungs whose own
+ * errors are as large as the points' the intervals are too narrow, because three parameters and four rungs leave one
+ * degree of freedom. */
+enum fit_resampling { RESAMPLE_AUTO, RESAMPLE_SIMULATED, RESAMPLE_RUNGS };
+
+/* Standard deviations of ln loss about the law. */
+struct fit_noise {
+	double point, rung; /* rung: NaN when it cannot be told from the law */
+};
+
+struct fit_replicates {
+	size_t count;
+	struct fit_surface *surfaces; /* (count) */
+	double *rise;                 /* (count) objective at the original E less the replicate's minimum */
+	double *scale;                /* (count) of the noise of this replicate over the estimate */
+	enum fit_resampling method;
+	struct fit_noise noise;
+	size_t redrawn;    /* draws of too few sizes or horizons, drawn again */
+	size_t unfinished; /* refits whose slope did not vanish */
+};
+
+/* Refits the surface `count` times, each from the original solution and a coarse grid, each polished. A function of the
+ * points, the seed and the count alone, whatever the number of threads. */
+MUST_CHECK struct error *fit_bootstrap(
+    const struct fit_points *points, const struct fit_surface_result *result, enum fit_resampling method, size_t count,
+    uint64_t seed, struct fit_replicates *replicates);
+void fit_replicates_free(struct fit_replicates *replicates);
+
+/* The central FIT_LEVEL of a function of the surface over the replicates. */
+MUST_CHECK struct error *fit_interval_of(
+    const struct fit_replicates *replicates, double (*function)(const struct fit_surface *surface, const void *context),
+    const void *context, struct fit_interval *interval);
+
+/* ----------------------------------------------------------------------------------------- the profile (fit/profile.c) --- */
+
+/* F(E): the objective minimised over the other four parameters. The likelihood ratio of a robust fit is F(E) - F(min)
+ * (Ronchetti 1982); E belongs to the interval when that is at most `threshold`, the FIT_LEVEL quantile of the same
+ * difference over the bootstrap's replicates, whose true E is known. For independent normal errors it would be
+ *     threshold_independent = tau t^2 / 2,   tau = E[psi(r)^2] / E[psi'(r)],
+ * psi the slope of the Huber loss, r normal with the scale of the residuals (their median, less the parameters), t
+ * Student's quantile with count - 5 degrees of freedom. */
+struct fit_profile_point {
+	double E, objective;
+};
+struct fit_profile {
+	struct fit_interval interval;
+	bool reaches_zero;   /* E = 0 belongs to it: the table does not show that there is a floor */
+	bool reaches_lowest; /* so does the lowest loss measured */
+	double threshold, threshold_independent;
+	struct fit_profile_point *curve; /* ascending in E, the estimate among them */
+	size_t count;
+};
+
+/* `replicates` may be NULL: then the threshold is the independent one. */
+MUST_CHECK struct error *fit_profile_E(
+    const struct fit_points *points, const struct fit_surface_result *result, const struct fit_replicates *replicates,
+    struct fit_profile *profile);
+void fit_profile_free(struct fit_profile *profile);
+
+/* ---------------------------------------------------------------------------------- laws of one variable (fit/curve.c) --- */
+
+enum fit_variable { FIT_N, FIT_D, FIT_C };
+
+/* L(x) = E + k / x^exponent, or with E = 0 the pure power (Kaplan et al. 2020). Same objective as the surface. */
+struct fit_curve {
+	enum fit_variable variable;
+	bool floor; /* with E */
+	size_t points;
+	double at;             /* FIT_N: the largest D that all rungs share; FIT_D: the largest N; FIT_C: NaN */
+	double E, k, exponent; /* E is 0 without floor */
+	struct fit_interval E_interval, k_interval, exponent_interval; /* NaN when no degree of freedom is left */
+	double objective, rms;
+	bool converged;
+	uint32_t at_bound; /* bits as listed: E, k, exponent */
+};
+#define FIT_CURVES 6
+
+/* L(N) at the largest D that all sizes share (within 2 %), L(D) at the largest N, L(C) on the frontier: the corners of the
+ * lower convex hull of (ln C, ln loss), as far as it falls (Hoffmann et al. 2022, approach 1). Each as pure power and
+ * with floor, where there are more points than parameters. Intervals from `replicates` refits with independent errors of
+ * the points (0: none). */
+MUST_CHECK struct error *fit_curves(
+    const struct fit_points *points, size_t replicates, uint64_t seed, struct fit_curve curves[FIT_CURVES], int *count);
+
+double fit_curve_loss(const struct fit_curve *curve, double x);
+
+/* ---------------------------------------------------------------------------------- allocation (fit/allocation.c) --- */
+
+/* With C = 6 N D the loss at given C is least at N* = G (C/6)^a, D* = (C/6)^b / G, where a = beta / (alpha + beta),
+ * b = 1 - a, G = (alpha A / (beta B))^(1 / (alpha + beta)) (Hoffmann et al. 2022, eq. 4). */
+struct fit_optimum {
+	double C, N, D, loss;
+};
+struct fit_optimum fit_optimal(const struct fit_surface *surface, double C);
+
+/* By what the reducible loss L - E is halved: N alone by 2^(1/alpha) for its own term, D alone by 2^(1/beta), C, spent
+ * as above, by 2^((alpha + beta) / (alpha beta)). */
+double fit_halving(const struct fit_surface *surface, enum fit_variable variable);
+
+struct fit_allocation_row {
+	struct fit_optimum optimum;
+	struct fit_interval N, D, D_per_N;
+	bool extrapolated; /* N, D or C beyond what was measured */
+};
+struct fit_allocation {
+	double a, b, G;
+	struct fit_interval a_interval;
+	double halving[3]; /* by enum fit_variable */
+	struct fit_interval halving_interval[3];
+	struct fit_allocation_row *rows; /* at the powers of ten of C inside the data and the next one beyond them */
+	size_t count;
+};
+
+MUST_CHECK struct error *fit_allocate(
+    const struct fit_points *points, const struct fit_surface *surface, const struct fit_replicates *replicates,
+    struct fit_allocation *allocation);
+void fit_allocation_free(struct fit_allocation *allocation);
+
+/* ---------------------------------------------------------------------------------------- isoFLOP (fit/isoflop.c) --- */
+
+/* One budget C = 6 N D (Hoffmann et al. 2022, approach 2): every rung's loss at D = C / (6 N), interpolated along its own
+ * points in (ln D, ln loss) by a monotone cubic (Fritsch and Carlson 1980), and a parabola in ln N through them by least
+ * squares: loss = c0 + c1 ln N + c2 (ln N)^2. */
+struct fit_isoflop {
+	double C;
+	struct fit_optimum *points; /* ascending in N; C is the budget */
+	size_t count;
+	double parabola[3];
+	bool has_minimum; /* it opens upwards and its vertex lies among the points */
+	struct fit_optimum minimum;
+	bool
+	    edge; /* the lowest point is the smallest or the largest N, or there is no minimum: says little about the optimum */
+};
+struct fit_isoflops {
+	struct fit_isoflop *items; /* ascending in C */
+	size_t count;
+	double a; /* slope of ln N* in ln C over the budgets whose minimum is not at an edge; NaN below 3 */
+	size_t a_budgets;
+};
+
+/* Least squares of y = c0 + c1 x + c2 x^2; three or more points, at three x or more. */
+void fit_parabola(const double *x, const double *y, size_t count, double c[3]);
+
+/* Up to 6 budgets, evenly spaced in ln C over the range in which four sizes or more (else three) can be read off. */
+MUST_CHECK struct error *fit_isoflop(const struct fit_points *points, struct fit_isoflops *isoflops);
+void fit_isoflops_free(struct fit_isoflops *isoflops);
+
+/* -------------------------------------------------------------------------------- held-out rung (fit/prediction.c) --- */
+
+struct fit_predicted {
+	size_t point; /* index in the table */
+	double predicted, baseline;
+	struct fit_interval interval; /* of the measurement, not of its mean */
+};
+
+/* The points of the largest N, predicted by a surface fitted without them, and by the naive baseline: a pure power of both,
+ * k N^-p D^-q, fitted to the same points. */
+struct fit_prediction {
+	bool made;
+	const char *reason; /* why not, when it was not */
+	double N;
+	struct fit_surface surface;   /* of the smaller rungs */
+	struct fit_predicted *points; /* ascending in D */
+	size_t count, covered;        /* covered: inside their interval */
+	double error, baseline_error; /* mean |predicted / loss - 1| */
+	double worst;
+};
+
+MUST_CHECK struct error *fit_predict_largest(
+    const struct fit_points *points, enum fit_resampling method, size_t replicates, uint64_t seed,
+    struct fit_prediction *prediction);
+void fit_prediction_free(struct fit_prediction *prediction);
+
+/* ------------------------------------------------------------------------------------------- everything (fit/fit.c) --- */
+
+struct fit_options {
+	int64_t replicates, seed;
+	enum fit_resampling resampling;
+};
+
+struct fit_warning {
+	const char *code; /* stable; listed in docs/formats.md */
+	char text[400];
+};
+#define FIT_MOST_WARNINGS 32
+
+struct fit {
+	const struct fit_points *points; /* not owned */
+	struct fit_options options;
+	struct fit_design design;
+	bool fitted; /* the members from here to `prediction` hold something */
+	struct fit_surface_result surface;
+	struct fit_replicates replicates;
+	struct fit_interval intervals[FIT_SURFACE_PARAMETERS]; /* E, A, B, alpha, beta */
+	/* False: the data do not determine it, do not quote it as an estimate. */
+	bool identified[FIT_SURFACE_PARAMETERS], identified_a;
+	struct fit_profile profile;
+	struct fit_allocation allocation;
+	struct fit_prediction prediction;
+	struct fit_curve curves[FIT_CURVES];
+	int curve_count;
+	struct fit_isoflops isoflops;
+	struct fit_warning warnings[FIT_MOST_WARNINGS];
+	int warning_count;
+};
+
+/* Everything above on one table. `points` must outlive the result. */
+MUST_CHECK struct error *fit_all(const struct fit_points *points, const struct fit_options *options, struct fit *fit);
+void fit_free(struct fit *fit);
+
+/* The object of fit.json (docs/formats.md); the caller's: cJSON_Delete. */
+MUST_CHECK struct error *fit_to_json(const struct fit *fit, cJSON **root);
+
+/* What it means, in plain words: a few sentences, a paragraph a line. */
+void fit_in_words(const struct fit *fit, struct text *out);
+
+/* The summary for a terminal of 80 columns. `source` names the table. */
+void fit_summary(const struct fit *fit, const char *source, struct text *out);
+
+/* One of E, A, B, alpha, beta by its index. */
+double fit_parameter(const struct fit_surface *surface, int index);
+
+int fit_command(int argc, char **argv);    /* rung fit */
 int report_command(int argc, char **argv); /* rung report */
 
 #endif

@@ -1,0 +1,107 @@
+/* rung fit: options in, laws out. */
+#include "fit/fit.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct command_options {
+	struct fit_columns columns;
+	int64_t replicates, seed;
+	const char *bootstrap, *out;
+	bool json;
+};
+
+#define FIELD(field) offsetof(struct command_options, field)
+static const struct option_row rows[] = {
+    {"N", OPTION_TEXT, FIELD(columns.N), "", 0, 0, "column of the parameter count (N when not named)", "COLUMN"},
+    {"D", OPTION_TEXT, FIELD(columns.D), "", 0, 0, "column of the token count (D, or else C / 6N)", "COLUMN"},
+    {"C", OPTION_TEXT, FIELD(columns.C), "", 0, 0, "column of the compute (C, or else 6ND)", "COLUMN"},
+    {"loss", OPTION_TEXT, FIELD(columns.loss), "", 0, 0, "column of the loss (loss)", "COLUMN"},
+    {"loss-error", OPTION_TEXT, FIELD(columns.loss_error), "", 0, 0,
+     "column of the loss's standard error (loss_error, when there is one)", "COLUMN"},
+    {"group", OPTION_TEXT, FIELD(columns.group), "", 0, 0,
+     "column whose equal values make a rung: points that share errors (when not named: equal N)", "COLUMN"},
+    {"replicates", OPTION_COUNT, FIELD(replicates), "1000", 100, 1000000, "refits of the bootstrap", "n"},
+    {"bootstrap", OPTION_TEXT, FIELD(bootstrap), "auto", 0, 0,
+     "rungs (draw whole rungs again), simulated (draw new errors for all of them), or auto (simulated below 20 rungs)",
+     "NAME"},
+    {"seed", OPTION_COUNT, FIELD(seed), "1", 0, 0, "of the bootstrap", "n"},
+    {"out", OPTION_TEXT, FIELD(out), "", 0, 0, "where the result goes (LAB/fit.json; nowhere for a table)", "FILE"},
+    {"json", OPTION_FLAG, FIELD(json), "", 0, 0, "print the result as JSON instead of the summary", NULL},
+};
+#undef FIELD
+
+static struct error *resampling_of(const char *name, enum fit_resampling *resampling) {
+	static const struct {
+		const char *name;
+		enum fit_resampling resampling;
+	} known[] = {{"auto", RESAMPLE_AUTO}, {"simulated", RESAMPLE_SIMULATED}, {"rungs", RESAMPLE_RUNGS}};
+	for (size_t i = 0; i < COUNT_OF(known); i++) {
+		if (strcmp(name, known[i].name) != 0) continue;
+		*resampling = known[i].resampling;
+		return NULL;
+	}
+	return error_new(ERROR_USAGE, "--bootstrap %s: expected auto, simulated or rungs", name);
+}
+
+/* `path` is what the user named; `out` is where fit.json goes, or NULL. */
+static struct error *print_and_write(
+    const struct fit *fit, const struct command_options *options, const char *path, const char *out) {
+	cJSON *root = NULL;
+	struct text text = {0};
+	struct error *error = fit_to_json(fit, &root);
+	if (error) return error;
+	if (out) error = json_write(out, root);
+	if (options->json)
+		json_print(root, true, &text);
+	else
+		fit_summary(fit, path, &text);
+	if (!error) error = text_error(&text);
+	if (!error) printf("%s%s", text.data, options->json ? "\n" : "");
+	fflush(stdout);
+	if (!error && out && !options->json) fprintf(stderr, "wrote %s\n", out);
+	text_free(&text);
+	cJSON_Delete(root);
+	return error;
+}
+
+static struct error *run(const char *path, const struct command_options *options) {
+	struct fit_points points = {0};
+	struct fit fit = {0};
+	struct fit_options how = {.replicates = options->replicates, .seed = options->seed};
+	TRY(resampling_of(options->bootstrap, &how.resampling));
+	TRY(fit_points_read(path, &options->columns, &points));
+	struct stat status;
+	bool lab = stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+	char *in_lab = lab && !options->out ? path_join(path, "fit.json") : NULL;
+	struct error *error = NULL;
+	if (lab && !options->out && !in_lab)
+		error = error_memory(strlen(path) + 10);
+	else
+		error = fit_all(&points, &how, &fit);
+	if (!error) error = print_and_write(&fit, options, path, options->out ? options->out : in_lab);
+	free(in_lab);
+	fit_free(&fit);
+	fit_points_free(&points);
+	return error;
+}
+
+int fit_command(int argc, char **argv) {
+	struct command_options options;
+	struct operands operands = {0};
+	bool help = false;
+	struct error *error = options_parse(rows, COUNT_OF(rows), &options, argc, argv, &operands, &help);
+	if (!error && help) {
+		free(operands.items);
+		return command_help("rung fit LAB|TABLE.csv [OPTIONS]", rows, COUNT_OF(rows));
+	}
+	if (!error && operands.count != 1) {
+		error = error_new(
+		    ERROR_USAGE, "rung fit takes one lab folder or one table; found %d. 'rung fit --help' lists the options",
+		    operands.count);
+	}
+	if (!error) error = run(operands.items[0], &options);
+	free(operands.items);
+	return error_report(error);
+}

@@ -1,0 +1,67 @@
+/* fit.c - everything about one table, in order. */
+#include "fit/law.h"
+
+#include <math.h>
+
+/* E, A, B, alpha, beta by index: for intervals and for what the data identify. */
+double fit_parameter(const struct fit_surface *surface, int index) {
+	const double parameters[FIT_SURFACE_PARAMETERS] = {
+	    surface->E, surface->A, surface->B, surface->alpha, surface->beta};
+	return parameters[index];
+}
+
+static double parameter_of(const struct fit_surface *surface, const void *context) {
+	return fit_parameter(surface, *(const int *)context);
+}
+
+/* A parameter is an estimate when the fit converged away from its bounds and its interval is no wider than itself. */
+static void identify(struct fit *fit) {
+	for (int i = 0; i < FIT_SURFACE_PARAMETERS; i++) {
+		struct fit_interval interval = i == 0 ? fit->profile.interval : fit->intervals[i];
+		bool at_bound = fit->surface.certificate.at_bound >> i & 1;
+		bool narrow = interval.high - interval.low <= fit_parameter(&fit->surface.surface, i);
+		fit->identified[i] = fit->surface.converged && !at_bound && (narrow || fit->replicates.count == 0);
+	}
+	if (fit->profile.reaches_zero || fit->profile.reaches_lowest) fit->identified[0] = false;
+	struct fit_interval a = fit->allocation.a_interval;
+	fit->identified_a = fit->surface.converged && !(a.high - a.low > fit->allocation.a);
+}
+
+static struct error *fit_surface_part(
+    const struct fit_points *points, const struct fit_options *options, struct fit *fit) {
+	size_t count = (size_t)options->replicates;
+	uint64_t seed = (uint64_t)options->seed;
+	TRY(fit_surface_solve(points, &fit->surface));
+	TRY(fit_bootstrap(points, &fit->surface, options->resampling, count, seed, &fit->replicates));
+	for (int i = 0; i < FIT_SURFACE_PARAMETERS; i++)
+		TRY(fit_interval_of(&fit->replicates, parameter_of, &i, &fit->intervals[i]));
+	TRY(fit_profile_E(points, &fit->surface, &fit->replicates, &fit->profile));
+	TRY(fit_allocate(points, &fit->surface.surface, &fit->replicates, &fit->allocation));
+	TRY(fit_predict_largest(points, options->resampling, count, seed, &fit->prediction));
+	identify(fit);
+	fit->fitted = true;
+	return NULL;
+}
+
+struct error *fit_all(const struct fit_points *points, const struct fit_options *options, struct fit *fit) {
+	*fit = (struct fit){.points = points, .options = *options};
+	struct error *error = fit_design_of(points, &fit->design);
+	if (!error) {
+		error =
+		    fit_curves(points, (size_t)options->replicates, (uint64_t)options->seed, fit->curves, &fit->curve_count);
+	}
+	if (!error) error = fit_isoflop(points, &fit->isoflops);
+	if (!error && fit->design.surface) error = fit_surface_part(points, options, fit);
+	if (!error) error = fit_warn(fit);
+	if (error) fit_free(fit);
+	return error;
+}
+
+void fit_free(struct fit *fit) {
+	fit_replicates_free(&fit->replicates);
+	fit_profile_free(&fit->profile);
+	fit_allocation_free(&fit->allocation);
+	fit_prediction_free(&fit->prediction);
+	fit_isoflops_free(&fit->isoflops);
+	*fit = (struct fit){0};
+}

@@ -1,0 +1,229 @@
+/* isoflop.c - what each rung would have at the same budget, and the parabola through that. */
+#include "fit/law.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MOST_BUDGETS 6
+#define GOOD_SIZES 4   /* that a budget should have: a parabola through three points fits whatever they are */
+#define LEAST_SIZES 3  /* that it must have */
+#define SAME_SIZE 1e-9 /* relative, as in design.c */
+#define SAME_HORIZON 1e-6
+
+/* ---------------------------------------------------------------------------------------------------- interpolation --- */
+
+/* The points of one size, ascending in D; points of one D (seeds) are averaged. */
+struct ladder {
+	double N;
+	double *x, *y; /* ln D, ln loss */
+	size_t count;
+};
+
+/* Slope of the monotone cubic at point k: zero at turns, else the weighted harmonic mean of the slopes on both sides
+ * (Fritsch and Butland 1984), and at the ends the three-point formula, kept from overshooting. */
+static double slope_at(const struct ladder *ladder, size_t k) {
+	const double *x = ladder->x, *y = ladder->y;
+	size_t last = ladder->count - 1;
+	if (last == 0) return 0;
+	if (last == 1) return (y[1] - y[0]) / (x[1] - x[0]);
+	if (k > 0 && k < last) {
+		double h0 = x[k] - x[k - 1], h1 = x[k + 1] - x[k];
+		double s0 = (y[k] - y[k - 1]) / h0, s1 = (y[k + 1] - y[k]) / h1;
+		if (s0 * s1 <= 0) return 0;
+		double w0 = 2 * h1 + h0, w1 = h1 + 2 * h0;
+		return (w0 + w1) / (w0 / s0 + w1 / s1);
+	}
+	size_t a = k == 0 ? 1 : last - 1, b = k == 0 ? 2 : last - 2; /* inwards */
+	double h0 = x[a] - x[k], h1 = x[b] - x[a];
+	double s0 = (y[a] - y[k]) / h0, s1 = (y[b] - y[a]) / h1;
+	double slope = ((2 * h0 + h1) * s0 - h0 * s1) / (h0 + h1);
+	if (slope * s0 <= 0) return 0;
+	return s0 * s1 <= 0 && fabs(slope) > 3 * fabs(s0) ? 3 * s0 : slope;
+}
+
+/* ln loss at ln D = x, which lies within the ladder. */
+static double interpolate(const struct ladder *ladder, double x) {
+	size_t k = 0;
+	while (k + 2 < ladder->count && x > ladder->x[k + 1]) k++;
+	if (ladder->count == 1) return ladder->y[0];
+	double h = ladder->x[k + 1] - ladder->x[k], t = (x - ladder->x[k]) / h;
+	double left = slope_at(ladder, k) * h, right = slope_at(ladder, k + 1) * h, y0 = ladder->y[k],
+	       y1 = ladder->y[k + 1];
+	/* Hermite's cubic. */
+	return y0 + t * (left + t * (3 * (y1 - y0) - 2 * left - right + t * (2 * (y0 - y1) + left + right)));
+}
+
+static bool reads_at(const struct ladder *ladder, double x) {
+	return x >= ladder->x[0] - 1e-12 && x <= ladder->x[ladder->count - 1] + 1e-12;
+}
+
+/* ------------------------------------------------------------------------------------------------------- ladders --- */
+
+static int by_size_and_horizon(const void *a, const void *b) {
+	const struct fit_point *x = a, *y = b;
+	int order = (x->N > y->N) - (x->N < y->N);
+	return order ? order : (x->D > y->D) - (x->D < y->D);
+}
+
+/* One ladder per size, ascending in N; x and y of all of them are in memory[0..2n). Returns their number. */
+static size_t make_ladders(const struct fit_point *sorted, size_t n, double *memory, struct ladder *ladders) {
+	size_t count = 0, seeds = 0;
+	double *x = memory, *y = memory + n;
+	for (size_t i = 0; i < n; i++) {
+		struct ladder *ladder = count ? &ladders[count - 1] : NULL;
+		if (!ladder || sorted[i].N > ladder->N * (1 + SAME_SIZE)) {
+			ladder = &ladders[count++];
+			*ladder = (struct ladder){.N = sorted[i].N, .x = x + i, .y = y + i};
+		}
+		double at = log(sorted[i].D), loss = log(sorted[i].loss);
+		if (ladder->count > 0 && at - ladder->x[ladder->count - 1] <= SAME_HORIZON) {
+			seeds++;
+			ladder->y[ladder->count - 1] += (loss - ladder->y[ladder->count - 1]) / (double)seeds;
+			continue;
+		}
+		seeds = 1;
+		ladder->x[ladder->count] = at;
+		ladder->y[ladder->count++] = loss;
+	}
+	return count;
+}
+
+static size_t sizes_at(const struct ladder *ladders, size_t count, double log_C) {
+	size_t sizes = 0;
+	for (size_t k = 0; k < count; k++) sizes += reads_at(&ladders[k], log_C - log(6 * ladders[k].N));
+	return sizes;
+}
+
+/* ------------------------------------------------------------------------------------------------------- parabola --- */
+
+void fit_parabola(const double *x, const double *y, size_t count, double c[3]) {
+	/* About the middle, in units of the half width: well conditioned for any N. */
+	double low = INFINITY, high = -INFINITY;
+	for (size_t i = 0; i < count; i++) {
+		low = fmin(low, x[i]);
+		high = fmax(high, x[i]);
+	}
+	double middle = (low + high) / 2, half = (high - low) / 2;
+	double q[3][3] = {{0}}, right[3] = {0};
+	for (size_t i = 0; i < count; i++) {
+		double t = (x[i] - middle) / half, powers[3] = {1, t, t * t};
+		for (int j = 0; j < 3; j++) {
+			right[j] += powers[j] * y[i];
+			for (int k = 0; k < 3; k++) q[j][k] += powers[j] * powers[k];
+		}
+	}
+	for (int j = 0; j < 3; j++) /* elimination; the matrix is positive definite */
+		for (int k = j + 1; k < 3; k++) {
+			double factor = q[k][j] / q[j][j];
+			for (int l = j; l < 3; l++) q[k][l] -= factor * q[j][l];
+			right[k] -= factor * right[j];
+		}
+	double d[3];
+	for (int j = 2; j >= 0; j--) {
+		d[j] = right[j];
+		for (int k = j + 1; k < 3; k++) d[j] -= q[j][k] * d[k];
+		d[j] /= q[j][j];
+	}
+	c[2] = d[2] / (half * half);
+	c[1] = d[1] / half - 2 * c[2] * middle;
+	c[0] = d[0] - d[1] * middle / half + c[2] * middle * middle;
+}
+
+static void find_minimum(struct fit_isoflop *budget, double *x, double *y) {
+	size_t n = budget->count, lowest = 0;
+	for (size_t i = 0; i < n; i++) {
+		x[i] = log(budget->points[i].N);
+		y[i] = budget->points[i].loss;
+		if (y[i] < y[lowest]) lowest = i;
+	}
+	fit_parabola(x, y, n, budget->parabola);
+	const double *c = budget->parabola;
+	double at = -c[1] / (2 * c[2]);
+	budget->has_minimum = c[2] > 0 && at >= x[0] && at <= x[n - 1];
+	budget->edge = !budget->has_minimum || lowest == 0 || lowest == n - 1;
+	if (budget->has_minimum) {
+		double N = exp(at);
+		budget->minimum = (struct fit_optimum){
+		    .C = budget->C, .N = N, .D = budget->C / 6 / N, .loss = c[0] - c[1] * c[1] / (4 * c[2])};
+	}
+}
+
+/* --------------------------------------------------------------------------------------------------------- budgets --- */
+
+/* The slope of ln N* in ln C by least squares over the minima that mean something. */
+static void find_slope(struct fit_isoflops *isoflops) {
+	double n = 0, sx = 0, sy = 0, xx = 0, xy = 0;
+	for (size_t i = 0; i < isoflops->count; i++) {
+		const struct fit_isoflop *budget = &isoflops->items[i];
+		if (budget->edge) continue;
+		double x = log(budget->C / isoflops->items[0].C), y = log(budget->minimum.N);
+		n++, sx += x, sy += y, xx += x * x, xy += x * y;
+	}
+	isoflops->a_budgets = (size_t)n;
+	isoflops->a = n >= 3 ? (n * xy - sx * sy) / (n * xx - sx * sx) : NAN;
+}
+
+static struct error *add_budget(
+    const struct ladder *ladders, size_t count, double log_C, double *work, struct fit_isoflops *isoflops) {
+	struct fit_isoflop *budget = &isoflops->items[isoflops->count];
+	*budget = (struct fit_isoflop){.C = exp(log_C)};
+	budget->points = array_new(count, sizeof *budget->points);
+	if (!budget->points) return error_memory(count * sizeof *budget->points);
+	isoflops->count++;
+	for (size_t k = 0; k < count; k++) {
+		double at = log_C - log(6 * ladders[k].N);
+		if (!reads_at(&ladders[k], at)) continue;
+		budget->points[budget->count++] = (struct fit_optimum){
+		    .C = budget->C, .N = ladders[k].N, .D = exp(at), .loss = exp(interpolate(&ladders[k], at))};
+	}
+	find_minimum(budget, work, work + count);
+	return NULL;
+}
+
+struct error *fit_isoflop(const struct fit_points *points, struct fit_isoflops *isoflops) {
+	size_t n = points->count;
+	*isoflops = (struct fit_isoflops){.a = NAN};
+	struct fit_point *sorted = array_new(n + 1, sizeof *sorted);
+	struct ladder *ladders = array_new(n + 1, sizeof *ladders);
+	double *memory = array_new(4 * n + 2, sizeof *memory), *edges = memory + 2 * n;
+	isoflops->items = array_new(MOST_BUDGETS, sizeof *isoflops->items);
+	struct error *error = NULL;
+	if (!sorted || !ladders || !memory || !isoflops->items) {
+		error = error_memory(n * (sizeof *sorted + sizeof *ladders + 4 * sizeof *memory));
+		goto done;
+	}
+	memcpy(sorted, points->items, n * sizeof *sorted);
+	qsort(sorted, n, sizeof *sorted, by_size_and_horizon);
+	size_t count = make_ladders(sorted, n, memory, ladders), edge_count = 0;
+	/* The range of budgets at which enough sizes can be read off begins and ends where some ladder does. */
+	for (size_t k = 0; k < count; k++) {
+		edges[edge_count++] = ladders[k].x[0] + log(6 * ladders[k].N);
+		edges[edge_count++] = ladders[k].x[ladders[k].count - 1] + log(6 * ladders[k].N);
+	}
+	double low = INFINITY, high = -INFINITY;
+	size_t needed = GOOD_SIZES + 1;
+	while (!(low < high) && --needed >= LEAST_SIZES)
+		for (size_t k = 0; k < edge_count; k++) {
+			if (sizes_at(ladders, count, edges[k]) < needed) continue;
+			low = fmin(low, edges[k]);
+			high = fmax(high, edges[k]);
+		}
+	for (int k = 0; k < MOST_BUDGETS && low < high && !error; k++) {
+		double log_C = low + (high - low) * k / (MOST_BUDGETS - 1);
+		if (sizes_at(ladders, count, log_C) >= needed) error = add_budget(ladders, count, log_C, edges, isoflops);
+	}
+	if (!error) find_slope(isoflops);
+done:
+	free(sorted);
+	free(ladders);
+	free(memory);
+	if (error) fit_isoflops_free(isoflops);
+	return error;
+}
+
+void fit_isoflops_free(struct fit_isoflops *isoflops) {
+	for (size_t i = 0; isoflops->items && i < isoflops->count; i++) free(isoflops->items[i].points);
+	free(isoflops->items);
+	*isoflops = (struct fit_isoflops){0};
+}

@@ -1,0 +1,141 @@
+/* prediction.c - the largest rung, predicted from the smaller ones as if it had not been trained yet. */
+#include "fit/law.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#define SAME_SIZE 1e-9 /* relative, as in design.c */
+
+/* The points below `N`, with their rungs numbered anew. Strings stay those of `points`. */
+static struct error *smaller_points(const struct fit_points *points, double N, struct fit_points *smaller) {
+	*smaller = (struct fit_points){0};
+	smaller->items = array_new(points->count + 1, sizeof *smaller->items);
+	int *rung = array_new((size_t)points->rungs + 1, sizeof *rung); /* new number and one; 0: none yet */
+	if (!smaller->items || !rung) {
+		free(rung);
+		fit_points_free(smaller);
+		return error_memory(points->count * sizeof *smaller->items);
+	}
+	for (size_t i = 0; i < points->count; i++) {
+		struct fit_point point = points->items[i];
+		if (point.N * (1 + SAME_SIZE) >= N) continue;
+		if (rung[point.rung] == 0) rung[point.rung] = ++smaller->rungs;
+		point.rung = rung[point.rung] - 1;
+		smaller->items[smaller->count++] = point;
+	}
+	free(rung);
+	return NULL;
+}
+
+static int by_horizon(const void *a, const void *b, void *context) {
+	const struct fit_point *items = context;
+	size_t x = ((const struct fit_predicted *)a)->point, y = ((const struct fit_predicted *)b)->point;
+	int order = (items[x].D > items[y].D) - (items[x].D < items[y].D);
+	return order ? order : (x > y) - (x < y);
+}
+
+/* k N^-p D^-q of the same points, at every point of the prediction. */
+static struct error *add_baseline(
+    const struct fit_points *all, const struct fit_points *smaller, struct fit_prediction *prediction) {
+	struct table table;
+	struct solution solution;
+	TRY(surface_table(smaller, &table));
+	struct error *error = law_solve(&law_power_of_two, &table, HELD_NONE, &solution);
+	for (size_t k = 0; k < prediction->count && !error; k++) {
+		const struct fit_point *point = &all->items[prediction->points[k].point];
+		double u[2] = {log(point->N) - table.mean_u[0], log(point->D) - table.mean_u[1]};
+		prediction->points[k].baseline = exp(table.mean_y) * law_power_of_two.predict(solution.x, u, NULL, NULL);
+		prediction->baseline_error +=
+		    fabs(prediction->points[k].baseline / point->loss - 1) / (double)prediction->count;
+	}
+	table_free(&table);
+	return error;
+}
+
+/* The interval of each measurement: the refits' predictions, each with errors of its own drawn on top. */
+static struct error *add_intervals(
+    const struct fit_points *all, const struct fit_replicates *replicates, uint64_t seed,
+    struct fit_prediction *prediction) {
+	size_t count = replicates->count;
+	double *values = array_new(count * prediction->count + 1, sizeof *values);
+	if (!values) return error_memory(count * prediction->count * sizeof *values);
+	for (size_t i = 0; i < count; i++) {
+		char stream[48];
+		snprintf(stream, sizeof stream, "prediction/%zu", i);
+		struct rng rng = rng_make(seed, stream);
+		double rung = isnan(replicates->noise.rung) ? 0 : replicates->noise.rung * rng_normal(&rng);
+		for (size_t k = 0; k < prediction->count; k++) {
+			const struct fit_point *point = &all->items[prediction->points[k].point];
+			double error = replicates->scale[i] * (rung + replicates->noise.point * rng_normal(&rng));
+			values[k * count + i] = fit_surface_loss(&replicates->surfaces[i], point->N, point->D) * exp(error);
+		}
+	}
+	for (size_t k = 0; k < prediction->count; k++) {
+		struct fit_predicted *predicted = &prediction->points[k];
+		predicted->interval = interval_of(values + k * count, count);
+		double loss = all->items[predicted->point].loss;
+		prediction->covered += loss >= predicted->interval.low && loss <= predicted->interval.high;
+	}
+	free(values);
+	return NULL;
+}
+
+struct error *fit_predict_largest(
+    const struct fit_points *points, enum fit_resampling method, size_t replicates, uint64_t seed,
+    struct fit_prediction *prediction) {
+	*prediction = (struct fit_prediction){0};
+	for (size_t i = 0; i < points->count; i++) prediction->N = fmax(prediction->N, points->items[i].N);
+	struct fit_points smaller;
+	struct fit_design design;
+	struct fit_surface_result result;
+	struct fit_replicates refits = {0};
+	TRY(smaller_points(points, prediction->N, &smaller));
+	struct error *error = NULL;
+	if (smaller.count == 0) {
+		prediction->reason = "there is only one size";
+		goto done;
+	}
+	error = fit_design_of(&smaller, &design);
+	if (error) goto done;
+	if (!design.surface) {
+		prediction->reason = design.sizes < 3 ? "fewer than three sizes are left without the largest"
+		                                      : "what is left without the largest size does not determine a surface";
+		goto done;
+	}
+	prediction->points = array_new(points->count, sizeof *prediction->points);
+	if (!prediction->points) {
+		error = error_memory(points->count * sizeof *prediction->points);
+		goto done;
+	}
+	error = fit_surface_solve(&smaller, &result);
+	if (error) goto done;
+	prediction->surface = result.surface;
+	for (size_t i = 0; i < points->count; i++) {
+		const struct fit_point *point = &points->items[i];
+		if (point->N * (1 + SAME_SIZE) < prediction->N) continue;
+		double predicted = fit_surface_loss(&result.surface, point->N, point->D);
+		prediction->points[prediction->count++] = (struct fit_predicted){.point = i, .predicted = predicted};
+		prediction->worst = fmax(prediction->worst, fabs(predicted / point->loss - 1));
+	}
+	qsort_r(prediction->points, prediction->count, sizeof *prediction->points, by_horizon, points->items);
+	for (size_t k = 0; k < prediction->count; k++) {
+		double loss = points->items[prediction->points[k].point].loss;
+		prediction->error += fabs(prediction->points[k].predicted / loss - 1) / (double)prediction->count;
+	}
+	error = add_baseline(points, &smaller, prediction);
+	if (error) goto done;
+	error = fit_bootstrap(&smaller, &result, method, replicates, seed, &refits);
+	if (error) goto done;
+	error = add_intervals(points, &refits, seed, prediction);
+	prediction->made = !error;
+done:
+	fit_replicates_free(&refits);
+	fit_points_free(&smaller);
+	if (error) fit_prediction_free(prediction);
+	return error;
+}
+
+void fit_prediction_free(struct fit_prediction *prediction) {
+	free(prediction->points);
+	*prediction = (struct fit_prediction){0};
+}

@@ -1,0 +1,322 @@
+/* result.c - the object of fit.json; docs/formats.md describes it. */
+#include "fit/law.h"
+
+#include <math.h>
+#include <string.h>
+
+/* A failed allocation anywhere shows in the end: every helper passes NULL on, and `failed` remembers. */
+struct writer {
+	bool failed;
+};
+
+static cJSON *object_in(struct writer *writer, cJSON *parent, const char *key) {
+	cJSON *object = cJSON_AddObjectToObject(parent, key);
+	writer->failed = writer->failed || !object;
+	return object;
+}
+
+static cJSON *array_in(struct writer *writer, cJSON *parent, const char *key) {
+	cJSON *array = cJSON_AddArrayToObject(parent, key);
+	writer->failed = writer->failed || !array;
+	return array;
+}
+
+static cJSON *object_at_end(struct writer *writer, cJSON *array) {
+	cJSON *object = cJSON_CreateObject();
+	if (!object || !cJSON_AddItemToArray(array, object)) writer->failed = true;
+	return object;
+}
+
+static void number(struct writer *writer, cJSON *object, const char *key, double value) {
+	if (!json_add_number(object, key, value)) writer->failed = true;
+}
+
+static void string(struct writer *writer, cJSON *object, const char *key, const char *value) {
+	cJSON *item = value ? cJSON_AddStringToObject(object, key, value) : cJSON_AddNullToObject(object, key);
+	writer->failed = writer->failed || !item;
+}
+
+static void boolean(struct writer *writer, cJSON *object, const char *key, bool value) {
+	if (!cJSON_AddBoolToObject(object, key, value)) writer->failed = true;
+}
+
+/* A number as an element of an array: json_add_number names its members, so it is made in an object and moved. */
+static void element(struct writer *writer, cJSON *array, double value) {
+	cJSON *holder = cJSON_CreateObject();
+	if (!holder || !json_add_number(holder, "x", value) ||
+	    !cJSON_AddItemToArray(array, cJSON_DetachItemFromObject(holder, "x")))
+		writer->failed = true;
+	cJSON_Delete(holder);
+}
+
+static void interval(struct writer *writer, cJSON *object, const char *key, struct fit_interval value) {
+	cJSON *array = array_in(writer, object, key);
+	element(writer, array, value.low);
+	element(writer, array, value.high);
+}
+
+static const char *parameter_names[FIT_SURFACE_PARAMETERS] = {"E", "A", "B", "alpha", "beta"};
+static const char *variable_names[] = {"N", "D", "C"};
+
+/* ------------------------------------------------------------------------------------------------------- sections --- */
+
+static void add_design(struct writer *writer, cJSON *root, const struct fit *fit) {
+	const struct fit_design *design = &fit->design;
+	cJSON *points = object_in(writer, root, "points");
+	number(writer, points, "used", (double)design->points);
+	number(writer, points, "left_out", (double)fit->points->left_out_count);
+	number(writer, points, "rungs", design->rungs);
+	cJSON *columns = object_in(writer, root, "columns");
+	string(writer, columns, "N", fit->points->N_column);
+	string(writer, columns, "D", fit->points->D_column);
+	string(writer, columns, "C", fit->points->C_column);
+	string(writer, columns, "loss", fit->points->loss_column);
+	cJSON *object = object_in(writer, root, "design");
+	number(writer, object, "sizes", design->sizes);
+	number(writer, object, "horizons", design->horizons);
+	number(writer, object, "decades_N", design->decades_N);
+	number(writer, object, "decades_D", design->decades_D);
+	number(writer, object, "decades_C", design->decades_C);
+	number(writer, object, "correlation", design->correlation);
+	number(writer, object, "spread", design->spread);
+	boolean(writer, object, "surface", design->surface);
+}
+
+static void add_certificate(struct writer *writer, cJSON *root, const struct fit_certificate *certificate) {
+	cJSON *object = object_in(writer, root, "certificate");
+	number(writer, object, "starts", certificate->starts);
+	number(writer, object, "agreeing", certificate->agreeing);
+	number(writer, object, "spread", certificate->spread);
+	number(writer, object, "moved", certificate->moved);
+	number(writer, object, "gradient", certificate->gradient);
+	number(writer, object, "condition", certificate->condition);
+	number(writer, object, "design_condition", certificate->design_condition);
+	number(writer, object, "iterations", certificate->iterations);
+	cJSON *at_bound = array_in(writer, object, "at_bound");
+	for (int i = 0; i < FIT_SURFACE_PARAMETERS; i++) {
+		if (!(certificate->at_bound >> i & 1)) continue;
+		cJSON *name = cJSON_CreateString(parameter_names[i]);
+		if (!name || !cJSON_AddItemToArray(at_bound, name)) writer->failed = true;
+	}
+	string(writer, object, "doubt", certificate->doubt);
+}
+
+static void add_surface(struct writer *writer, cJSON *root, const struct fit *fit) {
+	cJSON *parameters = object_in(writer, root, "parameters"), *identified = object_in(writer, root, "identified");
+	for (int i = 0; i < FIT_SURFACE_PARAMETERS; i++) {
+		double value = fit->fitted ? fit_parameter(&fit->surface.surface, i) : NAN;
+		number(writer, parameters, parameter_names[i], value);
+		boolean(writer, identified, parameter_names[i], fit->fitted && fit->identified[i]);
+	}
+	boolean(writer, identified, "a", fit->fitted && fit->identified_a);
+	number(writer, root, "objective", fit->fitted ? fit->surface.objective : NAN);
+	number(writer, root, "rms", fit->fitted ? fit->surface.rms : NAN);
+	boolean(writer, root, "converged", fit->fitted && fit->surface.converged);
+	if (!fit->fitted) return;
+	add_certificate(writer, root, &fit->surface.certificate);
+	cJSON *intervals = object_in(writer, root, "intervals");
+	for (int i = 0; i < FIT_SURFACE_PARAMETERS; i++) interval(writer, intervals, parameter_names[i], fit->intervals[i]);
+	interval(writer, intervals, "a", fit->allocation.a_interval);
+	cJSON *bootstrap = object_in(writer, root, "bootstrap");
+	const struct fit_replicates *replicates = &fit->replicates;
+	string(writer, bootstrap, "method", replicates->method == RESAMPLE_RUNGS ? "rungs" : "simulated");
+	number(writer, bootstrap, "replicates", (double)replicates->count);
+	number(writer, bootstrap, "seed", (double)fit->options.seed);
+	number(writer, bootstrap, "level", FIT_LEVEL);
+	number(writer, bootstrap, "point_noise", replicates->noise.point);
+	number(writer, bootstrap, "rung_noise", replicates->noise.rung);
+	number(writer, bootstrap, "redrawn", (double)replicates->redrawn);
+	number(writer, bootstrap, "unfinished", (double)replicates->unfinished);
+}
+
+static void add_allocation(struct writer *writer, cJSON *root, const struct fit_allocation *allocation) {
+	cJSON *object = object_in(writer, root, "allocation");
+	number(writer, object, "a", allocation->a);
+	number(writer, object, "b", allocation->b);
+	number(writer, object, "G", allocation->G);
+	string(writer, object, "flops", "6ND");
+	cJSON *table = array_in(writer, object, "table");
+	for (size_t i = 0; i < allocation->count; i++) {
+		const struct fit_allocation_row *row = &allocation->rows[i];
+		cJSON *at = object_at_end(writer, table);
+		number(writer, at, "C", row->optimum.C);
+		number(writer, at, "N", row->optimum.N);
+		number(writer, at, "D", row->optimum.D);
+		number(writer, at, "D_per_N", row->optimum.D / row->optimum.N);
+		number(writer, at, "loss", row->optimum.loss);
+		interval(writer, at, "N_interval", row->N);
+		interval(writer, at, "D_interval", row->D);
+		interval(writer, at, "D_per_N_interval", row->D_per_N);
+		boolean(writer, at, "extrapolated", row->extrapolated);
+	}
+	cJSON *halving = object_in(writer, root, "halving");
+	for (int variable = FIT_N; variable <= FIT_C; variable++) {
+		cJSON *of = object_in(writer, halving, variable_names[variable]);
+		number(writer, of, "factor", allocation->halving[variable]);
+		interval(writer, of, "interval", allocation->halving_interval[variable]);
+	}
+}
+
+static void add_profile(struct writer *writer, cJSON *root, const struct fit_profile *profile) {
+	cJSON *object = object_in(writer, root, "profile_E");
+	interval(writer, object, "interval", profile->interval);
+	boolean(writer, object, "reaches_zero", profile->reaches_zero);
+	boolean(writer, object, "reaches_lowest", profile->reaches_lowest);
+	number(writer, object, "threshold", profile->threshold);
+	number(writer, object, "threshold_independent", profile->threshold_independent);
+	cJSON *curve = array_in(writer, object, "curve");
+	for (size_t i = 0; i < profile->count; i++) {
+		cJSON *at = object_at_end(writer, curve);
+		number(writer, at, "E", profile->curve[i].E);
+		number(writer, at, "objective", profile->curve[i].objective);
+	}
+}
+
+static void add_laws(struct writer *writer, cJSON *root, const struct fit *fit) {
+	cJSON *laws = array_in(writer, root, "laws");
+	for (int i = 0; i < fit->curve_count; i++) {
+		const struct fit_curve *curve = &fit->curves[i];
+		cJSON *law = object_at_end(writer, laws);
+		string(writer, law, "x", variable_names[curve->variable]);
+		string(writer, law, "form", curve->floor ? "power+E" : "power");
+		string(
+		    writer, law, "chosen",
+		    curve->variable == FIT_N   ? "the points at the largest D that all sizes share"
+		    : curve->variable == FIT_D ? "the points of the largest N"
+		                               : "the corners of the lower convex hull of (ln C, ln loss)");
+		number(writer, law, "at", curve->at);
+		cJSON *parameters = object_in(writer, law, "parameters");
+		number(writer, parameters, "E", curve->E);
+		number(writer, parameters, "k", curve->k);
+		number(writer, parameters, "exponent", curve->exponent);
+		cJSON *intervals = object_in(writer, law, "intervals");
+		interval(writer, intervals, "E", curve->E_interval);
+		interval(writer, intervals, "k", curve->k_interval);
+		interval(writer, intervals, "exponent", curve->exponent_interval);
+		number(writer, law, "objective", curve->objective);
+		number(writer, law, "rms", curve->rms);
+		number(writer, law, "points", (double)curve->points);
+		boolean(writer, law, "converged", curve->converged);
+	}
+}
+
+static void add_isoflops(struct writer *writer, cJSON *root, const struct fit_isoflops *isoflops) {
+	cJSON *array = array_in(writer, root, "isoflop");
+	for (size_t i = 0; i < isoflops->count; i++) {
+		const struct fit_isoflop *budget = &isoflops->items[i];
+		cJSON *object = object_at_end(writer, array);
+		number(writer, object, "C", budget->C);
+		cJSON *points = array_in(writer, object, "points");
+		for (size_t k = 0; k < budget->count; k++) {
+			cJSON *at = object_at_end(writer, points);
+			number(writer, at, "N", budget->points[k].N);
+			number(writer, at, "D", budget->points[k].D);
+			number(writer, at, "loss", budget->points[k].loss);
+		}
+		cJSON *parabola = array_in(writer, object, "parabola");
+		for (int k = 0; k < 3; k++) element(writer, parabola, budget->parabola[k]);
+		if (budget->has_minimum) {
+			cJSON *minimum = object_in(writer, object, "minimum");
+			number(writer, minimum, "N", budget->minimum.N);
+			number(writer, minimum, "D", budget->minimum.D);
+			number(writer, minimum, "loss", budget->minimum.loss);
+		} else {
+			string(writer, object, "minimum", NULL);
+		}
+		boolean(writer, object, "edge", budget->edge);
+	}
+	number(writer, root, "isoflop_a", isoflops->a);
+}
+
+static void add_name(struct writer *writer, cJSON *object, const struct fit_point *point) {
+	char name[32];
+	snprintf(name, sizeof name, "line %zu", point->line);
+	string(writer, object, "id", point->id ? point->id : name);
+	number(writer, object, "N", point->N);
+	number(writer, object, "D", point->D);
+}
+
+static void add_residuals(struct writer *writer, cJSON *root, const struct fit *fit) {
+	cJSON *array = array_in(writer, root, "residuals");
+	for (size_t i = 0; i < fit->points->count; i++) {
+		const struct fit_point *point = &fit->points->items[i];
+		double predicted = fit->fitted ? fit_surface_loss(&fit->surface.surface, point->N, point->D) : NAN;
+		cJSON *object = object_at_end(writer, array);
+		add_name(writer, object, point);
+		number(writer, object, "C", point->C);
+		number(writer, object, "loss", point->loss);
+		number(writer, object, "loss_error", point->loss_error);
+		number(writer, object, "predicted", predicted);
+		number(writer, object, "residual", log(point->loss / predicted));
+	}
+}
+
+static void add_prediction(struct writer *writer, cJSON *root, const struct fit *fit) {
+	const struct fit_prediction *prediction = &fit->prediction;
+	cJSON *object = object_in(writer, root, "prediction");
+	number(writer, object, "N", prediction->N);
+	number(writer, object, "error", prediction->error);
+	number(writer, object, "worst", prediction->worst);
+	number(writer, object, "baseline_error", prediction->baseline_error);
+	number(writer, object, "covered", (double)prediction->covered);
+	cJSON *points = array_in(writer, object, "points");
+	for (size_t k = 0; k < prediction->count; k++) {
+		const struct fit_predicted *predicted = &prediction->points[k];
+		const struct fit_point *point = &fit->points->items[predicted->point];
+		cJSON *at = object_at_end(writer, points);
+		add_name(writer, at, point);
+		number(writer, at, "loss", point->loss);
+		number(writer, at, "predicted", predicted->predicted);
+		interval(writer, at, "interval", predicted->interval);
+		number(writer, at, "error", predicted->predicted / point->loss - 1);
+		number(writer, at, "baseline", predicted->baseline);
+	}
+}
+
+static void add_left_out(struct writer *writer, cJSON *root, const struct fit_points *points) {
+	cJSON *array = array_in(writer, root, "left_out");
+	for (size_t i = 0; i < points->left_out_count; i++) {
+		const struct fit_left_out *row = &points->left_out[i];
+		char name[32];
+		snprintf(name, sizeof name, "line %zu", row->line);
+		cJSON *object = object_at_end(writer, array);
+		string(writer, object, "id", row->id ? row->id : name);
+		number(writer, object, "N", row->N);
+		number(writer, object, "D", row->D);
+		number(writer, object, "loss", row->loss);
+		string(writer, object, "reason", row->reason);
+	}
+}
+
+struct error *fit_to_json(const struct fit *fit, cJSON **root) {
+	struct writer writer = {.failed = false};
+	struct text words = {0};
+	*root = cJSON_CreateObject();
+	number(&writer, *root, "format", 1);
+	string(&writer, *root, "law", "chinchilla");
+	add_design(&writer, *root, fit);
+	add_surface(&writer, *root, fit);
+	if (fit->fitted && fit->surface.converged) add_allocation(&writer, *root, &fit->allocation);
+	if (fit->fitted) add_profile(&writer, *root, &fit->profile);
+	add_laws(&writer, *root, fit);
+	add_isoflops(&writer, *root, &fit->isoflops);
+	add_residuals(&writer, *root, fit);
+	if (fit->fitted && fit->prediction.made) add_prediction(&writer, *root, fit);
+	add_left_out(&writer, *root, fit->points);
+	cJSON *warnings = array_in(&writer, *root, "warnings");
+	for (int i = 0; i < fit->warning_count; i++) {
+		cJSON *warning = object_at_end(&writer, warnings);
+		string(&writer, warning, "code", fit->warnings[i].code);
+		string(&writer, warning, "text", fit->warnings[i].text);
+	}
+	fit_in_words(fit, &words);
+	string(&writer, *root, "text", words.data ? words.data : "");
+	struct error *error = text_error(&words);
+	if (!error && (writer.failed || !*root)) error = error_memory(fit->points->count * 1024);
+	text_free(&words);
+	if (error) {
+		cJSON_Delete(*root);
+		*root = NULL;
+	}
+	return error;
+}

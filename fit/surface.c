@@ -1,0 +1,112 @@
+/* surface.c - L(N, D) = E + A / N^alpha + B / D^beta, and what speaks for its fit. */
+#include "fit/law.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* -------------------------------------------------------------------------------------------------------- the law --- */
+
+/* In centred coordinates: e + a exp(-alpha u0) + b exp(-beta u1). */
+enum { E, A, B, ALPHA, BETA };
+
+static void terms(const double *exponents, const double *u, double *out) {
+	out[0] = 1;
+	out[1] = exp(-exponents[0] * u[0]);
+	out[2] = exp(-exponents[1] * u[1]);
+}
+
+static double predict(const double *x, const double *u, double *gradient, double *hessian) {
+	double fall_n = exp(-x[ALPHA] * u[0]), fall_d = exp(-x[BETA] * u[1]);
+	if (gradient) {
+		gradient[E] = 1;
+		gradient[A] = fall_n;
+		gradient[B] = fall_d;
+		gradient[ALPHA] = -x[A] * u[0] * fall_n;
+		gradient[BETA] = -x[B] * u[1] * fall_d;
+	}
+	if (hessian) {
+		memset(hessian, 0, sizeof(double) * FIT_SURFACE_PARAMETERS * FIT_SURFACE_PARAMETERS);
+		double(*h)[FIT_SURFACE_PARAMETERS] = (double(*)[FIT_SURFACE_PARAMETERS])hessian;
+		h[A][ALPHA] = h[ALPHA][A] = -u[0] * fall_n;
+		h[B][BETA] = h[BETA][B] = -u[1] * fall_d;
+		h[ALPHA][ALPHA] = x[A] * u[0] * u[0] * fall_n;
+		h[BETA][BETA] = x[B] * u[1] * u[1] * fall_d;
+	}
+	return x[E] + x[A] * fall_n + x[B] * fall_d;
+}
+
+const struct law law_chinchilla = {
+    .name = "chinchilla", .variables = 2, .linear = 3, .exponents = 2, .terms = terms, .predict = predict, .floors = 1};
+
+struct fit_surface surface_of(const struct table *table, const double *x) {
+	double scale = exp(table->mean_y);
+	return (struct fit_surface){
+	    .E = scale * x[E],
+	    .A = scale * x[A] * exp(x[ALPHA] * table->mean_u[0]),
+	    .B = scale * x[B] * exp(x[BETA] * table->mean_u[1]),
+	    .alpha = x[ALPHA],
+	    .beta = x[BETA]};
+}
+
+void surface_centred(const struct table *table, const struct fit_surface *surface, double *x) {
+	double scale = exp(-table->mean_y);
+	x[E] = scale * surface->E;
+	x[A] = scale * surface->A * exp(-surface->alpha * table->mean_u[0]);
+	x[B] = scale * surface->B * exp(-surface->beta * table->mean_u[1]);
+	x[ALPHA] = surface->alpha;
+	x[BETA] = surface->beta;
+}
+
+double fit_surface_loss(const struct fit_surface *surface, double N, double D) {
+	return surface->E + surface->A * pow(N, -surface->alpha) + surface->B * pow(D, -surface->beta);
+}
+
+struct error *surface_table(const struct fit_points *points, struct table *table) {
+	double *columns = array_new(3 * points->count + 1, sizeof *columns);
+	int *group = array_new(points->count + 1, sizeof *group);
+	struct error *error = NULL;
+	if (!columns || !group) {
+		error = error_memory(points->count * (3 * sizeof *columns + sizeof *group));
+		goto done;
+	}
+	double *N = columns, *D = N + points->count, *loss = D + points->count;
+	for (size_t i = 0; i < points->count; i++) {
+		N[i] = points->items[i].N;
+		D[i] = points->items[i].D;
+		loss[i] = points->items[i].loss;
+		group[i] = points->items[i].rung;
+	}
+	error = table_new(table, points->count, 2, (const double *const[]){N, D}, loss, group);
+done:
+	free(columns);
+	free(group);
+	return error;
+}
+
+struct error *fit_surface_solve(const struct fit_points *points, struct fit_surface_result *result) {
+	struct fit_design design;
+	*result = (struct fit_surface_result){0};
+	TRY(fit_design_of(points, &design));
+	if (!design.surface) {
+		return error_new(
+		    ERROR_DATA,
+		    "%zu points of %d sizes and %d horizons%s do not determine L(N, D); expected three sizes and three "
+		    "horizons or "
+		    "more, six points or more, and token counts that are not one function of the size",
+		    design.points, design.sizes, design.horizons, design.one_line ? ", D a function of N," : "");
+	}
+	struct table table;
+	struct solution solution;
+	TRY(surface_table(points, &table));
+	struct error *error = law_solve(&law_chinchilla, &table, HELD_NONE, &solution);
+	if (!error) {
+		result->surface = surface_of(&table, solution.x);
+		result->objective = solution.objective;
+		result->rms = law_rms(&law_chinchilla, &table, solution.x);
+		law_certify(&law_chinchilla, &table, &solution, &result->certificate);
+		result->converged = !result->certificate.doubt;
+	}
+	table_free(&table);
+	return error;
+}

@@ -1,0 +1,336 @@
+/* text.c - the result in words, and the summary for a terminal. */
+#include "fit/law.h"
+
+#include <math.h>
+#include <string.h>
+
+#define COLUMNS 80
+
+static const char *parameter_names[FIT_SURFACE_PARAMETERS] = {"E", "A", "B", "alpha", "beta"};
+
+/* ------------------------------------------------------------------------------------------------- small pieces --- */
+
+#define SHORT 40
+
+/* Four digits, without an exponent where that reads better: "0.3401", "482.0", "2085", "1.2e+07". */
+static char *digits(double value, char out[SHORT]) {
+	if (isnan(value))
+		snprintf(out, SHORT, "-");
+	else if (value != 0 && (fabs(value) < 1e-3 || fabs(value) >= 1e6))
+		snprintf(out, SHORT, "%.3g", value);
+	else
+		snprintf(out, SHORT, "%#.4g", value);
+	size_t length = strlen(out);
+	if (length && out[length - 1] == '.') out[length - 1] = 0;
+	return out;
+}
+
+/* "0.31 to 0.37", or "not known". */
+static char *range(struct fit_interval interval, char out[2 * SHORT]) {
+	char low[SHORT], high[SHORT];
+	if (isnan(interval.low) || isnan(interval.high))
+		snprintf(out, 2 * SHORT, "not known");
+	else
+		snprintf(out, 2 * SHORT, "%s to %s", digits(interval.low, low), digits(interval.high, high));
+	return out;
+}
+
+/* Three digits of a count: "6.14k", "1.20M", "28.6G". */
+static char *count(double value, char out[SHORT]) {
+	static const char *units[] = {"", "k", "M", "G", "T"};
+	size_t unit = 0;
+	if (!(value >= 1) || value >= 1e15) {
+		snprintf(out, SHORT, isnan(value) ? "-" : "%.3g", value);
+		return out;
+	}
+	/* 999.6 would round to 1000: the next unit begins at 999.5. */
+	for (; value >= 999.5 && unit + 1 < COUNT_OF(units); unit++) value /= 1000;
+	snprintf(out, SHORT, "%#.3g", value);
+	size_t length = strlen(out);
+	if (out[length - 1] == '.') length--;
+	snprintf(out + length, SHORT - length, "%s", units[unit]);
+	return out;
+}
+
+static char *count_range(struct fit_interval interval, char out[2 * SHORT]) {
+	char low[SHORT], high[SHORT];
+	if (isnan(interval.low) || isnan(interval.high))
+		snprintf(out, 2 * SHORT, "not known");
+	else
+		snprintf(out, 2 * SHORT, "%s to %s", count(interval.low, low), count(interval.high, high));
+	return out;
+}
+
+/* Appends `words` broken into lines of COLUMNS, the first after `first` and the others after `rest`. */
+static void wrapped(struct text *out, const char *first, const char *rest, const char *words) {
+	size_t column = strlen(first);
+	text_add_string(out, first);
+	for (bool begins = true; *words; begins = false) {
+		size_t length = strcspn(words, " ");
+		if (!begins && column + 1 + length > COLUMNS) {
+			text_add(out, "\n%s", rest);
+			column = strlen(rest);
+		} else if (!begins) {
+			text_add_string(out, " ");
+			column++;
+		}
+		text_add_bytes(out, words, length);
+		column += length;
+		words += length;
+		words += strspn(words, " ");
+	}
+	text_add_string(out, "\n");
+}
+
+static void extent(const struct fit_points *points, struct fit_interval *N, struct fit_interval *D) {
+	*N = *D = (struct fit_interval){INFINITY, 0};
+	for (size_t i = 0; i < points->count; i++) {
+		const struct fit_point *point = &points->items[i];
+		N->low = fmin(N->low, point->N);
+		N->high = fmax(N->high, point->N);
+		D->low = fmin(D->low, point->D);
+		D->high = fmax(D->high, point->D);
+	}
+}
+
+/* ---------------------------------------------------------------------------------------------------------- words --- */
+
+static void words_of_floor(const struct fit *fit, struct text *out) {
+	const struct fit_profile *profile = &fit->profile;
+	char value[SHORT], between[2 * SHORT];
+	if (profile->reaches_zero) {
+		text_add(
+		    out, "Whether the loss has a floor cannot be said from these data: any E from 0 to %s fits.\n",
+		    digits(profile->interval.high, value));
+	} else if (!fit->identified[0]) {
+		text_add(
+		    out,
+		    "The irreducible loss E is not determined: it lies between %s (90 %% of the time), which is too wide to "
+		    "quote a number.\n",
+		    range(profile->interval, between));
+	} else {
+		text_add(
+		    out,
+		    "The loss that no model and no amount of data of this kind would go below, E, is %s (90 %% interval %s). "
+		    "It "
+		    "belongs to this family of models: another context or tokenizer has another.\n",
+		    digits(fit->surface.surface.E, value), range(profile->interval, between));
+	}
+}
+
+static void words_of_exponents(const struct fit *fit, struct text *out) {
+	char value[SHORT], between[2 * SHORT], factor[SHORT];
+	for (int i = 3; i <= 4; i++) {
+		bool of_N = i == 3;
+		if (!fit->identified[i]) {
+			text_add(
+			    out, "How the loss falls with %s is not determined: %s lies between %s.\n",
+			    of_N ? "the number of parameters" : "the number of tokens", parameter_names[i],
+			    range(fit->intervals[i], between));
+			continue;
+		}
+		text_add(
+		    out,
+		    "More %s: the part of the loss that they account for falls as %s to the power -%s (90 %% interval %s), "
+		    "so halving it takes %s times as many.\n",
+		    of_N ? "parameters" : "tokens", of_N ? "N" : "D", digits(fit_parameter(&fit->surface.surface, i), value),
+		    range(fit->intervals[i], between), digits(fit->allocation.halving[of_N ? FIT_N : FIT_D], factor));
+	}
+}
+
+static void words_of_allocation(const struct fit *fit, struct text *out) {
+	const struct fit_allocation *allocation = &fit->allocation;
+	char value[SHORT], between[2 * SHORT], factor[SHORT];
+	struct fit_interval interval = allocation->a_interval;
+	if (!fit->identified_a) {
+		text_add(
+		    out, "How to divide a budget between size and data is not determined: the exponent a lies between %s.\n",
+		    range(interval, between));
+		return;
+	}
+	text_add(
+	    out,
+	    "With C = 6 N D floating-point operations to spend, the best size grows as C^%s (90 %% interval %s) and the "
+	    "best token count as C^%s; halving the reducible loss takes %s times the compute.\n",
+	    digits(allocation->a, value), range(interval, between), digits(allocation->b, (char[SHORT]){0}),
+	    digits(allocation->halving[FIT_C], factor));
+}
+
+static void words_of_prediction(const struct fit *fit, struct text *out) {
+	const struct fit_prediction *prediction = &fit->prediction;
+	if (!prediction->made) return;
+	char N[SHORT];
+	text_add(
+	    out,
+	    "The check: fitted without its largest size (N = %s), the law predicts that size's losses to %.2g %% on "
+	    "average, %zu of %zu inside their 90 %% intervals; a pure power law misses by %.2g %%.\n",
+	    count(prediction->N, N), 100 * prediction->error, prediction->covered, prediction->count,
+	    100 * prediction->baseline_error);
+}
+
+void fit_in_words(const struct fit *fit, struct text *out) {
+	if (!fit->fitted) {
+		text_add_string(
+		    out, "These data do not determine how the loss depends on size and data together; the warnings say why.\n");
+	} else if (!fit->surface.converged) {
+		text_add(
+		    out, "The fit did not converge (%s), so no parameter is an estimate.\n", fit->surface.certificate.doubt);
+	} else {
+		words_of_floor(fit, out);
+		words_of_exponents(fit, out);
+		words_of_allocation(fit, out);
+		words_of_prediction(fit, out);
+	}
+	if (fit->warning_count) text_add_string(out, "What to keep in mind:\n");
+	for (int i = 0; i < fit->warning_count; i++) text_add(out, "%s\n", fit->warnings[i].text);
+}
+
+/* -------------------------------------------------------------------------------------------------------- summary --- */
+
+static void summarise_table(const struct fit *fit, const char *source, struct text *out) {
+	const struct fit_points *points = fit->points;
+	struct fit_interval N, D;
+	char between[2 * SHORT];
+	extent(points, &N, &D);
+	const struct fit_design *design = &fit->design;
+	text_add(
+	    out, "%s: %zu point%s, %d size%s, %d token count%s\n", source, points->count, points->count == 1 ? "" : "s",
+	    design->sizes, design->sizes == 1 ? "" : "s", design->horizons, design->horizons == 1 ? "" : "s");
+	text_add(out, "  N %s", count_range(N, between));
+	text_add(out, ", D %s", count_range(D, between));
+	text_add(out, ", %.2g decades of C\n", fit->design.decades_C);
+	if (points->left_out_count == 0) return;
+	text_add(out, "  left out: ");
+	/* Reasons in the order in which they first come, with their counts. */
+	for (size_t i = 0, shown = 0; i < points->left_out_count; i++) {
+		const char *reason = points->left_out[i].reason;
+		size_t same = 0;
+		bool first = true;
+		for (size_t k = 0; k < points->left_out_count; k++) {
+			bool equal = strcmp(points->left_out[k].reason, reason) == 0;
+			first = first && !(equal && k < i);
+			same += equal;
+		}
+		if (first && shown < 4) text_add(out, "%s%zu %.20s", shown ? ", " : "", same, reason);
+		shown += first;
+		if (first && shown == 5) text_add_string(out, ", ...");
+	}
+	text_add_string(out, "\n");
+}
+
+static void summarise_surface(const struct fit *fit, struct text *out) {
+	char value[SHORT], between[2 * SHORT];
+	if (!fit->fitted) {
+		text_add_string(out, "\nL(N, D): not fitted, the data do not determine it; see below\n");
+		return;
+	}
+	const struct fit_surface_result *result = &fit->surface;
+	text_add_string(out, "\nL(N, D) = E + A/N^alpha + B/D^beta");
+	if (result->converged)
+		text_add(
+		    out, "   converged: %d of %d starts agree\n", result->certificate.agreeing, result->certificate.starts);
+	else
+		text_add(out, "   NOT CONVERGED\n");
+	text_add(out, "  %-10s %-14s %s\n", "", "estimate", "90 % interval");
+	for (int i = 0; i < FIT_SURFACE_PARAMETERS; i++) {
+		struct fit_interval interval = i == 0 ? fit->profile.interval : fit->intervals[i];
+		digits(fit_parameter(&result->surface, i), value);
+		if (!fit->identified[i]) snprintf(value, sizeof value, "not determined");
+		text_add(
+		    out, "  %-10s %-14s %s%s\n", parameter_names[i], value, range(interval, between), i ? "" : " (profile)");
+	}
+	text_add(out, "  %-10s %.3g %% rms", "residuals", 100 * result->rms);
+	const struct fit_noise *noise = &fit->replicates.noise;
+	if (fit->replicates.count && !isnan(noise->rung))
+		text_add(out, "; noise %.2g %% a point, %.2g %% a rung", 100 * noise->point, 100 * noise->rung);
+	text_add(out, "\n  %-10s %.8e\n", "objective", result->objective);
+}
+
+/* "?" where the interval is wider than the estimate, or the search did not converge. */
+static char *quotable(const struct fit_curve *curve, double value, struct fit_interval interval, char out[SHORT]) {
+	bool known = curve->converged && !(interval.high - interval.low > value);
+	return known ? digits(value, out) : strcpy(out, "?");
+}
+
+static void summarise_laws(const struct fit *fit, struct text *out) {
+	static const char *names[] = {"L(N)", "L(D)", "L(C)"};
+	if (fit->curve_count == 0) return;
+	text_add(out, "\n%-28s %-8s %-9s %-18s %s\n", "Laws of one variable", "E", "exponent", "90 % interval", "rms");
+	bool unknown = false;
+	for (int i = 0; i < fit->curve_count; i++) {
+		const struct fit_curve *curve = &fit->curves[i];
+		char where[SHORT] = "frontier", at[SHORT], label[2 * SHORT], E[SHORT] = "none", exponent[SHORT];
+		char between[2 * SHORT];
+		if (curve->variable != FIT_C)
+			snprintf(where, sizeof where, "%s = %s", curve->variable == FIT_N ? "D" : "N", count(curve->at, at));
+		snprintf(label, sizeof label, "%s, %s, %zu points", names[curve->variable], where, curve->points);
+		if (curve->floor) quotable(curve, curve->E, curve->E_interval, E);
+		quotable(curve, curve->exponent, curve->exponent_interval, exponent);
+		unknown = unknown || *E == '?' || *exponent == '?';
+		text_add(
+		    out, "  %-26s %-8s %-9s %-18s %.2g %%\n", label, E, exponent, range(curve->exponent_interval, between),
+		    100 * curve->rms);
+	}
+	if (unknown) text_add_string(out, "  ? the interval is wider than the estimate, or the search did not converge\n");
+}
+
+static void summarise_allocation(const struct fit *fit, struct text *out) {
+	if (!fit->fitted || !fit->surface.converged) return;
+	const struct fit_allocation *allocation = &fit->allocation;
+	char value[SHORT], between[2 * SHORT], D_range[2 * SHORT], N[SHORT], D[SHORT], C[SHORT];
+	text_add(
+	    out, "\nBest use of C = 6 N D: N ~ C^a, a %s (%s)",
+	    fit->identified_a ? digits(allocation->a, value) : "not determined", range(allocation->a_interval, between));
+	if (!isnan(fit->isoflops.a)) text_add(out, "; isoFLOP %s", digits(fit->isoflops.a, value));
+	text_add(out, "\n  %-7s %-7s %-18s %-7s %-18s %s\n", "C", "N", "90 %", "D", "90 %", "D/N");
+	bool marked = false;
+	for (size_t i = 0; i < allocation->count; i++) {
+		const struct fit_allocation_row *row = &allocation->rows[i];
+		snprintf(C, sizeof C, "1e%.0f%s", log10(row->optimum.C), row->extrapolated ? "*" : "");
+		text_add(
+		    out, "  %-7s %-7s %-18s %-7s %-18s %s\n", C, count(row->optimum.N, N), count_range(row->N, between),
+		    count(row->optimum.D, D), count_range(row->D, D_range), digits(row->optimum.D / row->optimum.N, value));
+		marked = marked || row->extrapolated;
+	}
+	if (marked) text_add_string(out, "  * beyond what was trained: an extrapolation\n");
+	text_add_string(out, "To halve the reducible loss:");
+	static const char *names[] = {"N", "D", "C"};
+	const bool known[] = {fit->identified[3], fit->identified[4], fit->identified[3] && fit->identified[4]};
+	for (int k = FIT_N; k <= FIT_C; k++)
+		text_add(out, "%s %s x %s", k ? "," : "", names[k], known[k] ? digits(allocation->halving[k], value) : "?");
+	text_add_string(out, "\n");
+}
+
+static void summarise_prediction(const struct fit *fit, struct text *out) {
+	const struct fit_prediction *prediction = &fit->prediction;
+	if (!fit->fitted || !prediction->made) return;
+	char N[SHORT], D[SHORT], between[2 * SHORT], loss[SHORT], predicted[SHORT];
+	text_add(
+	    out, "\nN = %s predicted from the smaller sizes: mean error %.2g %%, worst %.2g %%\n", count(prediction->N, N),
+	    100 * prediction->error, 100 * prediction->worst);
+	text_add(out, "  %-9s %-9s %-10s %-20s %s\n", "D", "measured", "predicted", "90 % interval", "error");
+	for (size_t k = 0; k < prediction->count; k++) {
+		const struct fit_predicted *at = &prediction->points[k];
+		const struct fit_point *point = &fit->points->items[at->point];
+		bool inside = point->loss >= at->interval.low && point->loss <= at->interval.high;
+		char error[SHORT];
+		snprintf(error, sizeof error, "%+.2f %%%s", 100 * (at->predicted / point->loss - 1), inside ? "" : "  outside");
+		text_add(
+		    out, "  %-9s %-9s %-10s %-20s %s\n", count(point->D, D), digits(point->loss, loss),
+		    digits(at->predicted, predicted), range(at->interval, between), error);
+	}
+	text_add(out, "  a pure power law, the naive baseline: mean error %.2g %%\n", 100 * prediction->baseline_error);
+}
+
+void fit_summary(const struct fit *fit, const char *source, struct text *out) {
+	summarise_table(fit, source, out);
+	summarise_surface(fit, out);
+	summarise_laws(fit, out);
+	summarise_allocation(fit, out);
+	summarise_prediction(fit, out);
+	for (int i = 0; i < fit->warning_count; i++) {
+		char first[SHORT];
+		snprintf(first, sizeof first, "%s%s: ", i ? "" : "\n", fit->warnings[i].code);
+		wrapped(out, first, "  ", fit->warnings[i].text);
+	}
+}

@@ -1,0 +1,286 @@
+/* warnings.c - what a table cannot say, in plain words. The codes are stable; docs/formats.md lists them. */
+#include "fit/law.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FEW_LEVELS 3   /* a floor, a prefactor and an exponent go through three points whatever they are */
+#define FEW_POINTS 10  /* twice the parameters */
+#define FEW_CLUSTERS 6 /* below, intervals rest on a guess about the rungs' own errors; see fit.h */
+#define NARROW_DECADES 1.0
+#define TOGETHER 0.35     /* spread of ln D about its line in ln N, a factor of 1.4 */
+#define MISFIT 3.0        /* residuals over the losses' own errors */
+#define RISE_ERRORS 3.0   /* by how many errors a loss must rise with D to be called rising */
+#define RISE_UNKNOWN 0.01 /* the same, as a part of the loss, where no error is known */
+#define OTHER_COUNT 1.10  /* C over 6 N D beyond which the two ways of counting differ */
+
+PRINTF_LIKE(3, 4)
+static void warn(struct fit *fit, const char *code, const char *format, ...) {
+	if (fit->warning_count == FIT_MOST_WARNINGS) return;
+	struct fit_warning *warning = &fit->warnings[fit->warning_count++];
+	warning->code = code;
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(warning->text, sizeof warning->text, format, arguments);
+	va_end(arguments);
+}
+
+static void warn_of_design(struct fit *fit) {
+	const struct fit_design *design = &fit->design;
+	if (design->sizes == 1) {
+		warn(
+		    fit, "single_N",
+		    "All points have one N. Nothing can be said about alpha, A or how to divide a budget; train "
+		    "at least four sizes.");
+	} else if (design->sizes <= FEW_LEVELS) {
+		warn(
+		    fit, "few_sizes",
+		    "There are %d sizes. E, A and alpha can be made to pass through three sizes exactly, so %s.", design->sizes,
+		    design->sizes == FEW_LEVELS ? "the form of the law in N is assumed, not tested"
+		                                : "two cannot tell an exponent from a floor");
+	} else if (design->decades_N < NARROW_DECADES) {
+		warn(
+		    fit, "narrow_N",
+		    "N spans only a factor of %.3g. Over less than a decade a power law with a floor, one without "
+		    "and a straight line in ln N look alike.",
+		    pow(10, design->decades_N));
+	}
+	if (design->horizons == 1) {
+		warn(
+		    fit, "single_D",
+		    "All points have one D. Nothing can be said about beta, B or how to divide a budget; train "
+		    "every size for several token counts.");
+	} else if (design->horizons <= FEW_LEVELS) {
+		warn(
+		    fit, "few_horizons",
+		    "There are %d token counts. E, B and beta can be made to pass through three exactly, so "
+		    "%s.",
+		    design->horizons,
+		    design->horizons == FEW_LEVELS ? "the form of the law in D is assumed, not tested"
+		                                   : "two cannot tell an exponent from a floor");
+	} else if (design->decades_D < NARROW_DECADES) {
+		warn(
+		    fit, "narrow_D",
+		    "D spans only a factor of %.3g. Over less than a decade a power law with a floor, one without "
+		    "and a straight line in ln D look alike.",
+		    pow(10, design->decades_D));
+	}
+	if (design->one_line) {
+		warn(
+		    fit, "one_line",
+		    "D is a function of N (every size has the same tokens per parameter, or nearly). Along one "
+		    "line A/N^alpha and B/D^beta cannot be told apart, so no surface is fitted; train some size for "
+		    "other token counts.");
+	} else if (design->sizes > 1 && design->horizons > 1 && design->spread < TOGETHER) {
+		warn(
+		    fit, "collinear",
+		    "N and D nearly move together (correlation of their logarithms %.3f; D leaves its line by a "
+		    "factor of %.2g only), so alpha and beta are hard to tell apart.",
+		    design->correlation, exp(design->spread));
+	}
+	if (!design->surface && design->sizes >= FEW_LEVELS && design->horizons >= FEW_LEVELS && !design->one_line) {
+		warn(
+		    fit, "few_points", "%zu points cannot determine the five parameters of the surface; it takes six or more.",
+		    design->points);
+	} else if (design->points < FEW_POINTS) {
+		warn(
+		    fit, "few_points", "There %s only %zu point%s.", design->points == 1 ? "is" : "are", design->points,
+		    design->points == 1 ? "" : "s");
+	}
+	if (fit->points->left_out_count) {
+		warn(
+		    fit, "left_out", "%zu row%s not used: the table's own column fit leaves %s out.",
+		    fit->points->left_out_count, fit->points->left_out_count == 1 ? " was" : "s were",
+		    fit->points->left_out_count == 1 ? "it" : "them");
+	}
+}
+
+static int by_size_and_horizon(const void *a, const void *b) {
+	const struct fit_point *x = a, *y = b;
+	int order = (x->N > y->N) - (x->N < y->N);
+	return order ? order : (x->D > y->D) - (x->D < y->D);
+}
+
+/* A rung whose loss rises with D was not trained as the others were: diverged, memorising, or mislabelled. */
+static struct error *warn_of_rises(struct fit *fit) {
+	size_t n = fit->points->count, rises = 0;
+	struct fit_point *sorted = array_new(n + 1, sizeof *sorted);
+	if (!sorted) return error_memory(n * sizeof *sorted);
+	memcpy(sorted, fit->points->items, n * sizeof *sorted);
+	qsort(sorted, n, sizeof *sorted, by_size_and_horizon);
+	const struct fit_point *worst = NULL;
+	double most = 0;
+	for (size_t i = 1; i < n; i++) {
+		const struct fit_point *from = &sorted[i - 1], *to = &sorted[i];
+		if (to->N != from->N || to->D <= from->D || to->loss <= from->loss) continue;
+		double error = hypot(from->loss_error, to->loss_error);
+		if (to->loss - from->loss < (isnan(error) ? RISE_UNKNOWN * from->loss : RISE_ERRORS * error)) continue;
+		rises++;
+		if (to->loss - from->loss > most) {
+			most = to->loss - from->loss;
+			worst = to;
+		}
+	}
+	if (rises) {
+		char N[HUMAN_SIZE], D[HUMAN_SIZE];
+		warn(
+		    fit, "loss_rises",
+		    "The loss rises with D in %zu place%s, most at N = %s, D = %s (by %.3g): more tokens should "
+		    "never hurt, so look at those runs.",
+		    rises, rises == 1 ? "" : "s", human_count(worst->N, N), human_count(worst->D, D), most);
+	}
+	free(sorted);
+	return NULL;
+}
+
+static void warn_of_counting(struct fit *fit) {
+	double low = INFINITY, high = 0;
+	for (size_t i = 0; i < fit->points->count; i++) {
+		const struct fit_point *point = &fit->points->items[i];
+		double ratio = point->C / (6 * point->N * point->D);
+		low = fmin(low, ratio);
+		high = fmax(high, ratio);
+	}
+	if (high / low > OTHER_COUNT || high > OTHER_COUNT || low < 1 / OTHER_COUNT) {
+		warn(
+		    fit, "compute_counting",
+		    "C in the table is %.3g to %.3g times 6 N D. L(C) uses the table's C; the optimum and "
+		    "the isoFLOP curves count C = 6 N D, for which the formulas hold.",
+		    low, high);
+	}
+}
+
+static const char *parameter_names[FIT_SURFACE_PARAMETERS] = {"E", "A", "B", "alpha", "beta"};
+
+static void warn_of_surface(struct fit *fit) {
+	const struct fit_surface_result *result = &fit->surface;
+	const struct fit_surface *surface = &result->surface;
+	if (!result->converged) {
+		warn(
+		    fit, "not_converged",
+		    "The fit did not converge: %s. Its numbers are where the search stopped, not estimates.",
+		    result->certificate.doubt);
+	}
+	for (int i = 0; i < FIT_SURFACE_PARAMETERS; i++) {
+		if (!(result->certificate.at_bound >> i & 1)) continue;
+		warn(
+		    fit, "at_bound", "%s lies at a bound of the search (%.4g)%s", parameter_names[i], fit_parameter(surface, i),
+		    i == 0   ? ": the best fit has no floor at all."
+		    : i <= 2 ? ": its term has vanished, so its exponent has no meaning."
+		             : ": the data do not determine it.");
+	}
+	if (fit->profile.reaches_zero) {
+		warn(
+		    fit, "E_not_identified",
+		    "The data do not show that the loss has a floor: E = 0 fits nearly as well. All that "
+		    "can be said is that E is below %.4g. More decades of N and D, or less noise, would tell.",
+		    fit->profile.interval.high);
+	} else if (fit->profile.reaches_lowest) {
+		warn(
+		    fit, "E_not_identified",
+		    "The data do not bound E from above: any floor between %.4g and the lowest loss "
+		    "measured fits nearly as well.",
+		    fit->profile.interval.low);
+	}
+	struct text wide = {0};
+	for (int i = 0; i < FIT_SURFACE_PARAMETERS; i++) {
+		struct fit_interval interval = i == 0 ? fit->profile.interval : fit->intervals[i];
+		bool told =
+		    i == 0 ? fit->profile.reaches_zero || fit->profile.reaches_lowest : result->certificate.at_bound >> i & 1;
+		if (!told && interval.high - interval.low > fit_parameter(surface, i))
+			text_add(&wide, "%s%s", wide.length ? ", " : "", parameter_names[i]);
+	}
+	if (wide.length) {
+		warn(
+		    fit, "wide_interval",
+		    "The 90 %% interval is wider than the estimate itself for: %s. Quote the interval, not "
+		    "the number.",
+		    wide.data);
+	}
+	text_free(&wide);
+	if (fit->design.rungs < FEW_CLUSTERS && !isnan(fit->replicates.noise.point)) {
+		warn(
+		    fit, "few_rungs",
+		    "With %d rungs the bootstrap has little to go by: errors that all points of a rung share can "
+		    "hardly be told from the law, and if they are large the intervals are too narrow.",
+		    fit->design.rungs);
+	}
+	if (fit->replicates.unfinished * 20 > fit->replicates.count) {
+		warn(
+		    fit, "bootstrap_unfinished", "%zu of %zu refits did not reach a point of zero slope.",
+		    fit->replicates.unfinished, fit->replicates.count);
+	}
+}
+
+static struct error *warn_of_misfit(struct fit *fit) {
+	size_t n = fit->points->count, known = 0;
+	double *errors = array_new(n + 1, sizeof *errors);
+	if (!errors) return error_memory(n * sizeof *errors);
+	for (size_t i = 0; i < n; i++) {
+		const struct fit_point *point = &fit->points->items[i];
+		if (point->loss_error > 0) errors[known++] = point->loss_error / point->loss;
+	}
+	double typical = quantile_of(errors, known, 0.5);
+	free(errors);
+	if (known * 2 > n && fit->surface.rms > MISFIT * typical) {
+		warn(
+		    fit, "misfit",
+		    "The points lie %.2g %% from the surface, %.2g times what the losses' own errors explain: what "
+		    "limits this fit is the form of the law or the tuning of the runs, not the evaluation.",
+		    100 * fit->surface.rms, fit->surface.rms / typical);
+	}
+	return NULL;
+}
+
+static void warn_of_extrapolation(struct fit *fit) {
+	const struct fit_allocation *allocation = &fit->allocation;
+	double largest = 0;
+	for (size_t i = 0; i < fit->points->count; i++)
+		largest = fmax(largest, 6 * fit->points->items[i].N * fit->points->items[i].D);
+	size_t inside = 0, outside = 0;
+	for (size_t i = 0; i < allocation->count && fit->surface.converged; i++) {
+		if (allocation->rows[i].optimum.C > largest) continue;
+		inside++;
+		outside += allocation->rows[i].extrapolated;
+	}
+	if (outside) {
+		warn(
+		    fit, "extrapolation",
+		    "At %zu of the %zu budgets within the data the optimum asks for an N or D that was never "
+		    "trained (marked *): there it is an extrapolation.",
+		    outside, inside);
+	}
+	size_t edges = 0;
+	for (size_t i = 0; i < fit->isoflops.count; i++) edges += fit->isoflops.items[i].edge;
+	if (edges) {
+		warn(
+		    fit, "isoflop_edge",
+		    "On %zu of %zu isoFLOP curves the lowest loss is that of the smallest or the largest size: "
+		    "the minimum lies outside, and they are not used for the exponent.",
+		    edges, fit->isoflops.count);
+	}
+}
+
+struct error *fit_warn(struct fit *fit) {
+	warn_of_design(fit);
+	TRY(warn_of_rises(fit));
+	bool common = false;
+	for (int i = 0; i < fit->curve_count; i++) common = common || fit->curves[i].variable == FIT_N;
+	if (!common && fit->design.sizes >= FEW_LEVELS) {
+		warn(fit, "no_common_D", "There is no D that all sizes were trained for, so there is no law of N alone.");
+	}
+	if (fit->fitted) {
+		warn_of_surface(fit);
+		TRY(warn_of_misfit(fit));
+		warn_of_extrapolation(fit);
+		if (!fit->prediction.made) {
+			warn(
+			    fit, "no_prediction", "The largest rung cannot be predicted from the smaller ones: %s.",
+			    fit->prediction.reason);
+		}
+	}
+	warn_of_counting(fit);
+	return NULL;
+}
