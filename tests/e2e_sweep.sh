@@ -123,9 +123,10 @@ holds 'points.csv is made again from the records' cmp "$scratch/expected.csv" "$
 
 # ------------------------------------------------------------------------------------------------------ stopped in every way
 
-# start LAB: a sweep in the background, its process in $sweep, until a trunk has left a branch and is still at it.
+# start LAB: a sweep in the background, its process in $sweep, until a trunk has left a branch and is still at it. As in
+# a terminal, it leads a process group.
 start() {
-	"$rung" sweep --plan "$plan" --lab "$1" >"$scratch/out" 2>"$scratch/err" &
+	setsid "$rung" sweep --plan "$plan" --lab "$1" >"$scratch/out" 2>"$scratch/err" &
 	sweep=$!
 	until compgen -G "$1/runs/*/branch-*.state.safetensors" >/dev/null; do
 		kill -0 "$sweep" 2>/dev/null || return
@@ -149,8 +150,9 @@ start "$scratch/stopped"
 check 'a second sweep of the lab is refused' 1 '' "in use by another sweep \(process $sweep\)" \
 	"$rung" sweep --lab "$scratch/stopped"
 : >"$scratch/err" # of the second; the first still writes there
-kill -INT "$sweep"
+kill -INT -- "-$sweep"
 ends 'Ctrl-C' 130 'interrupted; nothing is lost. Go on with: rung sweep --lab'
+holds 'Ctrl-C: the runs stopped after a checkpoint' grep -q 'interrupted at step' "$scratch"/stopped/runs/*/stderr.log
 goes_on 'Ctrl-C' stopped
 
 start "$scratch/orphaned"
@@ -161,6 +163,9 @@ goes_on 'killed workers' orphaned
 start "$scratch/beheaded"
 kill -KILL "$sweep"
 wait "$sweep" 2>/dev/null
+flock "$scratch/beheaded/lock" true
+holds 'a killed sweep: its workers stop after a checkpoint' \
+	grep -q 'interrupted at step' "$scratch"/beheaded/runs/*/stderr.log
 goes_on 'a killed sweep' beheaded
 
 # ----------------------------------------------------------------------------------------------------------- asked for wrongly
@@ -210,12 +215,24 @@ check 'a ladder that diverges: a warning, and points left out' 0 ' runs? done' '
 holds 'marked in points.csv' grep -qE ',nan,nan,nan,0,diverged$' "$scratch/wild/points.csv"
 check 'they are not tried again' 0 '0 of them now' 'warning: [1-6] runs? diverged' "$rung" sweep --lab "$scratch/wild"
 
-seq 1 4000 | sed 's/$/ green bottles hanging on the wall, and if one should fall, what then?/' >"$scratch/song.txt"
+# Lines of many lengths, so that the middle of the held-out text is in the middle of one.
+seq 1 4000 | awk '{print $1 " green bottles" substr(" hanging on the wall, and if one of them should fall", 1, $1 * 17 % 50)}' \
+	>"$scratch/song.txt"
 "$rung" data import "$scratch/song.txt" --out "$scratch/song.corpus" >/dev/null 2>&1
-sed -E 's/"corpus": \{[^}]*\}/"corpus": "song.corpus"/; s/"horizons": .*,$/"horizons": [20e3],/' "$plan" >"$scratch/song.json"
+sed -E '/"(corpus|horizons)":/d; /"rungs"/,$d' "$plan" >"$scratch/song.json"
+cat >>"$scratch/song.json" <<'END'
+  "rungs": [
+    {"width": 32, "depth": 1, "horizons": [10e3]},
+    {"width": 16, "depth": 1, "horizons": [10e3, 20e3]}
+  ]
+}
+END
 check 'text: compressors beside the ladder' 0 '^3 of 3 runs done' '' \
-	"$rung" sweep --plan "$scratch/song.json" --lab "$scratch/song"
+	"$rung" sweep --plan "$scratch/song.json" --corpus "$scratch/song.corpus" --lab "$scratch/song"
 holds 'what they say is in corpus.json' grep -q '"after_train"' "$scratch/song/corpus.json"
-check 'and not asked again' 0 '0 of them now' '' "$rung" sweep --lab "$scratch/song"
+check 'a plan without a corpus takes the one of the lab' 0 '0 of them now' '' \
+	"$rung" sweep --plan "$scratch/song.json" --lab "$scratch/song"
+holds 'the sample is of the largest model' grep -q '"width": 32' "$scratch/song/samples.json"
+holds 'and begins where a line does' grep -qE '"prompt": "[0-9]+ green' "$scratch/song/samples.json"
 
 echo "1..$number"

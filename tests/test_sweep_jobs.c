@@ -295,11 +295,12 @@ static void predictions(void **state) {
 	assert_true(fabs(jobs.items[3].seconds - 80) < 1);         /* a cooldown is a fifth of the run */
 	assert_true(fabs(jobs.items[7].seconds - 80 * 10) < 1);    /* of the second rung */
 	assert_true(fabs(jobs.items[12].seconds - 100 * 100) < 1); /* alone: all of it */
-	/* With held-out sequences to evaluate: all there are at the end, if fewer than asked for. */
-	const double before = jobs.items[12].seconds;
-	speeds[2].forward = 1;
+	/* Held-out sequences: three times 16K tokens along a cooldown, 63 sequences of 256 each; at the end 128K tokens would
+	 * be 500, but 390 is all there are. */
+	const double before = jobs.items[3].seconds;
+	speeds[0].forward = 1;
 	jobs_predict(&jobs, speeds, &corpus);
-	assert_true(jobs.items[12].seconds - before >= floor(100000 / 256.0));
+	assert_true(fabs(jobs.items[3].seconds - before - (3 * 63 + 390)) < 1e-6);
 
 	/* d = 16, L = 1, T = 256, V = 32: 6 (12 d^2 + V d) + 12 d (T + 1) / 2 FLOPs a token. */
 	const double flops = 6 * (12 * 256.0 + 32 * 16) + 12 * 16 * 257 / 2.0;

@@ -39,6 +39,8 @@ static int act_train(int argc, char **argv) {
 		sigprocmask(SIG_BLOCK, &set, NULL);
 		kill(getppid(), SIGINT);
 		sigwait(&set, &number);
+		snprintf(path, sizeof path, "%s/asked-to-stop", folder);
+		close(open(path, O_WRONLY | O_CREAT, 0666));
 		return ERROR_INTERRUPTED;
 	}
 	if (strcmp(act, "open") == 0) close(open(path, O_WRONLY));
@@ -261,11 +263,13 @@ static void a_branch_that_was_taken_away(void **state) {
 static void an_interrupt_is_passed_on(void **state) {
 	struct fixture *f = *state;
 	interrupt_watch();
-	order(f, 6, "interrupt");
-	run(f, 2); /* the trunk of the second rung has the longest path, this run the next one */
+	order(f, 3, "interrupt"); /* the longest path: the first to start, and with one worker the only one */
+	run(f, 1);
 	assert_true(f->outcome.interrupted);
-	assert_int_equal(f->jobs.items[6].state, JOB_WAITING);
-	assert_int_equal(f->jobs.items[0].state, JOB_WAITING); /* nothing is begun any more */
+	expect_states(f, "wwwwwww");
+	char *asked = path_join(f->jobs.items[3].folder, "asked-to-stop");
+	assert_true(file_exists(asked));
+	free(asked);
 	assert_int_equal(f->outcome.failed, 0);
 	assert_null(read_lab(f, "samples.json"));
 }

@@ -1,0 +1,196 @@
+/* Child processes and the lock of a lab. The children are this test program again, acting as their first argument says. */
+#include "sweep/sweep.h"
+#include "sweep/worker.h"
+#include "tests/support.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/wait.h>
+
+/* ---------------------------------------------------------------------------------------------------------- the child --- */
+
+static int tell_surroundings(void) {
+	cpu_set_t set;
+	const char *threads = getenv("OMP_NUM_THREADS"), *blas = getenv("OPENBLAS_NUM_THREADS");
+	sched_getaffinity(0, sizeof set, &set);
+	printf(
+	    "threads %s blas %s places %s kept %s cores %d stdin %d group %d\n", threads, blas,
+	    getenv("OMP_PLACES") ? "set" : "unset", getenv("RUNG_TEST_KEPT"), CPU_COUNT(&set), fgetc(stdin),
+	    getpgid(0) == getpid());
+	fprintf(stderr, "something for the log\n");
+	return 7;
+}
+
+static int act(const char *part) {
+	if (strcmp(part, "tell") == 0) return tell_surroundings();
+	if (strcmp(part, "die") == 0) raise(SIGKILL);
+	if (strcmp(part, "plan") == 0)
+		printf("{\"peak_gflops\": 10, \"rungs\": [{\"step\": 0.25, \"forward\": 2}, {\"step\": 4, \"forward\": 8}]}\n");
+	if (strcmp(part, "nonsense") == 0) printf("{\"peak_gflops\": \"fast\"}\n");
+	if (strcmp(part, "nothing") == 0) return 3;
+	return 0;
+}
+
+/* --------------------------------------------------------------------------------------------------------- the tests --- */
+
+static void add_line(void *context, const char *line) {
+	text_add(context, "<%s>", line);
+}
+
+/* All that the child says, a pair of brackets around each line. */
+static int hear(const char *part, const char *log, int core, struct text *said) {
+	const char *const arguments[] = {"rung", part, NULL};
+	struct worker worker;
+	bool ended = false;
+	expect_success(worker_start(arguments, log, core, &worker));
+	while (!ended) {
+		workers_await(&worker, 1, -1);
+		expect_success(worker_read(&worker, add_line, said, &ended));
+	}
+	const int code = worker_wait(&worker);
+	assert_int_equal(worker.pid, 0);
+	return code;
+}
+
+static void a_child_has_one_thread_on_one_core(void **state) {
+	(void)state;
+	char *folder = folder_temporary(), *log = path_join(folder, "log");
+	cpu_set_t set;
+	int core = 0;
+	struct text said = {0}, logged = {0};
+	setenv("OMP_NUM_THREADS", "64", 1);
+	setenv("OMP_PLACES", "cores", 1);
+	setenv("RUNG_TEST_KEPT", "yes", 1);
+	sched_getaffinity(0, sizeof set, &set);
+	while (!CPU_ISSET(core, &set)) core++;
+	assert_int_equal(hear("tell", log, core, &said), 7);
+	assert_string_equal(said.data, "<threads 1 blas 1 places unset kept yes cores 1 stdin -1 group 1>");
+	expect_success(file_read(log, 1000, &logged));
+	assert_string_equal(logged.data, "something for the log\n");
+	text_free(&said);
+	text_free(&logged);
+	assert_int_equal(hear("die", log, -1, &said), 128 + SIGKILL);
+	text_free(&said);
+	free(log);
+	folder_remove(folder);
+}
+
+static void lines_come_in_pieces(void **state) {
+	(void)state;
+	static const char *const pieces[] = {"ab", "c\nde", "\n\nf", "g\nhi\nj", "k"};
+	static const char *const heard[] = {"", "<abc>", "<abc><de><>", "<abc><de><><fg><hi>", "<abc><de><><fg><hi>"};
+	int ends[2];
+	bool ended;
+	struct text said = {0};
+	assert_int_equal(pipe(ends), 0);
+	fcntl(ends[0], F_SETFL, O_NONBLOCK);
+	struct worker worker = {.output = ends[0]};
+	for (size_t i = 0; i < COUNT_OF(pieces); i++) {
+		assert_int_equal(write(ends[1], pieces[i], strlen(pieces[i])), strlen(pieces[i]));
+		expect_success(worker_read(&worker, add_line, &said, &ended));
+		assert_false(ended);
+		assert_string_equal(said.data ? said.data : "", heard[i]);
+	}
+	close(ends[1]);
+	expect_success(worker_read(&worker, add_line, &said, &ended));
+	assert_true(ended);
+	assert_string_equal(said.data, "<abc><de><><fg><hi><jk>");
+	close(ends[0]);
+	text_free(&worker.line);
+	text_free(&said);
+}
+
+static void cores_are_shared_out_when_all_are_used(void **state) {
+	(void)state;
+	cpu_set_t set;
+	int *cores, count;
+	sched_getaffinity(0, sizeof set, &set);
+	const int all = CPU_COUNT(&set);
+	expect_success(worker_cores(all, &cores, &count));
+	assert_int_equal(count, all);
+	for (int i = 0; i < count; i++) assert_true(CPU_ISSET(cores[i], &set) && (i == 0 || cores[i] > cores[i - 1]));
+	free(cores);
+	expect_success(worker_cores(all + 1, &cores, &count));
+	assert_int_equal(count, 0);
+	free(cores);
+}
+
+static void measurements_are_means(void **state) {
+	(void)state;
+	struct rung rungs[2] = {{.horizon_count = 0}};
+	const struct plan plan = {.rungs = rungs, .rung_count = 2};
+	struct plan_speed speed;
+	const char *const arguments[] = {"rung", "plan", NULL}, *const wrong[] = {"rung", "nonsense", NULL},
+	                  *const failing[] = {"rung", "nothing", NULL};
+	expect_success(measure_everywhere(&plan, arguments, 3, &speed));
+	assert_true(speed.peak_gflops == 10 && speed.rungs[0].step == 0.25 && speed.rungs[0].forward == 2);
+	assert_true(speed.rungs[1].step == 4 && speed.rungs[1].forward == 8);
+	free(speed.rungs);
+	expect_failure(measure_everywhere(&plan, wrong, 2, &speed), ERROR_DATA, "peak_gflops");
+	free(speed.rungs);
+	expect_failure(measure_everywhere(&plan, failing, 2, &speed), ERROR_FAILED, "failed (exit code 3)");
+	free(speed.rungs);
+}
+
+/* Whether some process waits for a lock of this kind, as the kernel lists them. */
+static bool somebody_waits(void) {
+	struct text locks = {0};
+	FILE *file = fopen("/proc/locks", "r");
+	char line[256];
+	while (file && fgets(line, sizeof line, file)) text_add_string(&locks, line);
+	if (file) fclose(file);
+	const bool waits = locks.data && strstr(locks.data, "-> FLOCK");
+	text_free(&locks);
+	return waits;
+}
+
+/* A sweep was killed, and one of its children still holds the lock: the next sweep waits for it. */
+static void a_lab_is_free_when_the_last_child_has_gone(void **state) {
+	(void)state;
+	char *folder = folder_temporary(), *lock = path_join(folder, "lock"), *gone = path_join(folder, "gone");
+	int ready[2];
+	assert_int_equal(pipe(ready), 0);
+	const pid_t child = fork();
+	if (child == 0) {
+		const pid_t dead = fork();
+		if (dead == 0) _exit(0);
+		waitpid(dead, NULL, 0);
+		const int held = open(lock, O_RDWR | O_CREAT, 0666);
+		if (flock(held, LOCK_EX) || dprintf(held, "%d\n", (int)dead) < 0 || write(ready[1], "r", 1) != 1) _exit(1);
+		for (const double begin = clock_seconds(); !somebody_waits() && clock_seconds() - begin < 5;) sched_yield();
+		close(open(gone, O_WRONLY | O_CREAT, 0666));
+		_exit(0);
+	}
+	char byte;
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	struct lab lab;
+	expect_failure(lab_open(folder, NULL, NULL, NULL, &lab), ERROR_USAGE, "holds no plan yet");
+	assert_true(file_exists(gone));
+	lab_close(&lab);
+
+	/* While its owner lives, the lab is refused and the owner named. */
+	const int held = open(lock, O_RDWR | O_TRUNC);
+	assert_int_equal(flock(held, LOCK_EX), 0);
+	dprintf(held, "%d\n", (int)getpid());
+	char expected[64];
+	snprintf(expected, sizeof expected, "in use by another sweep (process %d)", (int)getpid());
+	expect_failure(lab_open(folder, NULL, NULL, NULL, &lab), ERROR_FAILED, expected);
+	lab_close(&lab);
+	close(held);
+	waitpid(child, NULL, 0);
+	free(lock);
+	free(gone);
+	folder_remove(folder);
+}
+
+int main(int argc, char **argv) {
+	if (argc > 1) return act(argv[1]);
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_child_has_one_thread_on_one_core),         cmocka_unit_test(lines_come_in_pieces),
+	    cmocka_unit_test(cores_are_shared_out_when_all_are_used),     cmocka_unit_test(measurements_are_means),
+	    cmocka_unit_test(a_lab_is_free_when_the_last_child_has_gone),
+	};
+	return cmocka_run_group_tests_name("sweep worker", tests, NULL, NULL);
+}
