@@ -153,7 +153,7 @@ static struct error *make_plan(const struct plan_options *options, struct choice
 	    "rung", "plan", choice->plan ? "--plan" : "--preset", choice->plan ? choice->plan : choice->preset, "--measure",
 	    vocab,  NULL};
 
-	struct error *error = error_within(jobs_make(plan, &info, "", &jobs), "%s", choice->name.data);
+	struct error *error = jobs_make(plan, &info, "", &jobs);
 	if (!error && !options->json) fprintf(stderr, "timing some steps of every rung on %d cores ...\n", workers);
 	if (!error) error = measure_everywhere(plan, arguments, workers, &speed);
 	if (error) goto done;
@@ -307,9 +307,7 @@ static struct error *sweep(const struct sweep_arguments *arguments, struct choic
 	struct error *error = asked ? read_choice(choice) : NULL;
 	if (error) return error;
 	error = lab_open(arguments->lab, asked ? &choice->parsed : NULL, choice->name.data, arguments->corpus, &lab);
-	if (!error)
-		error =
-		    error_within(jobs_make(&lab.plan, corpus_info(lab.corpus), lab.folder, &jobs), "%s/plan.json", lab.folder);
+	if (!error) error = jobs_make(&lab.plan, corpus_info(lab.corpus), lab.folder, &jobs);
 	if (!error) error = lab_write_corpus(&lab, NULL);
 	if (error) goto done;
 	jobs_survey(&jobs, lab.folder);

@@ -64,17 +64,6 @@ static struct error *add_run(
 	return place_job(run, corpus, lab);
 }
 
-static struct error *check_unique(const struct job_list *jobs) {
-	for (int i = 0; i < jobs->count; i++)
-		for (int j = i + 1; j < jobs->count; j++)
-			if (jobs->items[i].kind != JOB_COMPRESS && strcmp(jobs->items[i].id, jobs->items[j].id) == 0)
-				return error_new(
-				    ERROR_DATA, "rungs[%d] and rungs[%d] of the plan ask for the same run (%lld tokens, seed %lld)",
-				    jobs->items[i].rung, jobs->items[j].rung, (long long)jobs->items[i].config.tokens,
-				    (long long)jobs->items[i].config.seed);
-	return NULL;
-}
-
 struct error *jobs_make(
     const struct plan *plan, const struct corpus_info *corpus, const char *lab, struct job_list *jobs) {
 	size_t most = 1;
@@ -108,7 +97,7 @@ struct error *jobs_make(
 		if (!folder) return error_memory(strlen(lab));
 		jobs->items[jobs->count++] = (struct job){.kind = JOB_COMPRESS, .trunk = -1, .folder = folder};
 	}
-	return check_unique(jobs);
+	return NULL;
 }
 
 void jobs_free(struct job_list *jobs) {

@@ -269,31 +269,81 @@ struct error *plan_set_corpus(struct plan *plan, const char *path) {
 	return NULL;
 }
 
-struct error *plan_check(const struct plan *plan, const char *path, const struct corpus_info *corpus) {
-	for (int r = 0; r < plan->rung_count; r++) {
-		const struct rung *rung = &plan->rungs[r];
-		int64_t before = 0;
-		for (int h = 0; h < rung->horizon_count; h++) {
-			struct train_config config = rung->config;
-			config.tokens = rung->horizons[h];
-			config.seed = rung->seeds[0];
-			struct error *error = train_config_check(&config, corpus);
-			if (error) {
-				/* What would be wrong usage on a command line is bad data in a file. */
-				if (error->kind == ERROR_USAGE) error->kind = ERROR_DATA;
-				return error_within(error, "%s: rungs[%d], horizon %lld", path, r, (long long)config.tokens);
-			}
-			const int64_t steps = train_steps(&config).total;
-			if (steps == before)
-				return error_new(
-				    ERROR_DATA,
-				    "%s: rungs[%d]: the horizons %lld and %lld are both %lld steps of %lld tokens; leave one out", path,
-				    r, (long long)rung->horizons[h - 1], (long long)rung->horizons[h], (long long)steps,
-				    (long long)train_steps(&config).tokens_per_step);
-			before = steps;
+static struct error *check_rung(
+    const struct plan *plan, int index, const char *path, const struct corpus_info *corpus) {
+	const struct rung *rung = &plan->rungs[index];
+	int64_t before = 0;
+	for (int h = 0; h < rung->horizon_count; h++) {
+		struct train_config config = rung->config;
+		config.tokens = rung->horizons[h];
+		config.seed = rung->seeds[0];
+		struct error *error = train_config_check(&config, corpus);
+		if (error) {
+			/* What would be wrong usage on a command line is bad data in a file. */
+			if (error->kind == ERROR_USAGE) error->kind = ERROR_DATA;
+			return error_within(error, "%s: rungs[%d], horizon %lld", path, index, (long long)config.tokens);
 		}
+		const int64_t steps = train_steps(&config).total;
+		if (steps == before)
+			return error_new(
+			    ERROR_DATA,
+			    "%s: rungs[%d]: the horizons %lld and %lld are both %lld steps of %lld tokens; leave one out", path,
+			    index, (long long)rung->horizons[h - 1], (long long)rung->horizons[h], (long long)steps,
+			    (long long)train_steps(&config).tokens_per_step);
+		before = steps;
 	}
 	return NULL;
+}
+
+/* A run and where the plan asks for it. */
+struct asked_run {
+	char id[HASH_HEX_SIZE];
+	int rung;
+	int64_t tokens, seed;
+};
+
+static int compare_runs(const void *a, const void *b) {
+	return strcmp(((const struct asked_run *)a)->id, ((const struct asked_run *)b)->id);
+}
+
+static struct error *list_runs(
+    const struct plan *plan, const struct corpus_info *corpus, struct asked_run **runs, size_t *count) {
+	size_t capacity = 0;
+	for (int r = 0; r < plan->rung_count; r++)
+		for (int h = 0; h < plan->rungs[r].horizon_count; h++)
+			for (int s = 0; s < plan->rungs[r].seed_count; s++) {
+				struct train_config config = plan->rungs[r].config;
+				config.tokens = plan->rungs[r].horizons[h];
+				config.seed = plan->rungs[r].seeds[s];
+				TRY(array_reserve((void **)runs, &capacity, *count + 1, sizeof **runs));
+				struct asked_run *run = &(*runs)[(*count)++];
+				*run = (struct asked_run){.rung = r, .tokens = config.tokens, .seed = config.seed};
+				TRY(train_id(&config, corpus, false, run->id));
+			}
+	return NULL;
+}
+
+/* One run is one point; a second line with the same numbers would only pretend to be another. */
+static struct error *check_unique(const struct plan *plan, const char *path, const struct corpus_info *corpus) {
+	struct asked_run *runs = NULL;
+	size_t count = 0;
+	struct error *error = list_runs(plan, corpus, &runs, &count);
+	if (!error) qsort(runs, count, sizeof *runs, compare_runs);
+	for (size_t i = 1; i < count && !error; i++) {
+		const struct asked_run *a = &runs[i - 1], *b = &runs[i];
+		if (compare_runs(a, b) == 0)
+			error = error_new(
+			    ERROR_DATA, "%s: rungs[%d] and rungs[%d] ask for the same run (%lld tokens, seed %lld); leave one out",
+			    path, a->rung < b->rung ? a->rung : b->rung, a->rung < b->rung ? b->rung : a->rung,
+			    (long long)a->tokens, (long long)a->seed);
+	}
+	free(runs);
+	return error;
+}
+
+struct error *plan_check(const struct plan *plan, const char *path, const struct corpus_info *corpus) {
+	for (int r = 0; r < plan->rung_count; r++) TRY(check_rung(plan, r, path, corpus));
+	return check_unique(plan, path, corpus);
 }
 
 static bool add_integers(cJSON *object, const char *key, const int64_t *items, int count) {

@@ -119,6 +119,8 @@ struct error *sample_write(const struct lab *lab, const struct job_list *jobs) {
 		error = train_generate(
 		    model, lab->corpus, passage, (size_t)options.prompt, options.tokens, options.temperature,
 		    (uint64_t)options.seed, &written);
+	if (!error && interrupt_pending())
+		error = error_new(ERROR_INTERRUPTED, "interrupted while writing the sample; the same command goes on");
 	if (!error) error = write_json(lab, job, &options, passage, written.data);
 	text_free(&written);
 	model_close(model);

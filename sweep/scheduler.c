@@ -290,7 +290,6 @@ static struct error *run_jobs(struct sweep *sweep) {
 			progress_say(&sweep->progress, "stopping: the runs write their checkpoints (again Ctrl-C: stop at once)");
 		}
 	}
-	sweep->outcome->interrupted = interrupt_pending();
 	return NULL;
 }
 
@@ -311,6 +310,7 @@ static void sum_up(struct sweep *sweep) {
 		outcome->done += job->kind == JOB_RUN && job->state == JOB_DONE;
 		outcome->diverged += job->kind == JOB_RUN && job->state == JOB_DIVERGED;
 		outcome->failed += job->state == JOB_FAILED;
+		outcome->interrupted |= job->state == JOB_WAITING;
 		if (job->state == JOB_FAILED && job->trunk >= 0 && !job->ready &&
 		    sweep->jobs->items[job->trunk].state == JOB_DONE)
 			note_lost_branch(sweep, job);

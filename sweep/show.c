@@ -43,17 +43,17 @@ static struct rung_cost add_up(const struct job_list *jobs, int rung, const stru
 	return cost;
 }
 
-static void add_horizons(const struct rung *rung, struct text *out) {
-	char first[HUMAN_SIZE], last[HUMAN_SIZE];
-	human_count((double)rung->horizons[0], first);
-	human_count((double)rung->horizons[rung->horizon_count - 1], last);
-	char range[2 * HUMAN_SIZE + 32];
-	if (rung->horizon_count == 1)
-		snprintf(range, sizeof range, "%s", first);
+/* "977-15625", or one number alone. */
+static char *range_text(const char *first, const char *last, char out[2 * HUMAN_SIZE + 2]) {
+	if (strcmp(first, last) == 0)
+		snprintf(out, HUMAN_SIZE, "%s", first);
 	else
-		snprintf(range, sizeof range, "%d: %s to %s", rung->horizon_count, first, last);
-	text_add(out, "  %-19s", range);
+		snprintf(out, 2 * HUMAN_SIZE + 2, "%s-%s", first, last);
+	return out;
 }
+
+#define TABLE_HEAD                                                                                                     \
+	"   d   L      N   embed  attent     mlp    head  batch    rate  runs  tokens      steps            FLOPs  time"
 
 static void add_rung(
     const struct plan *plan, int index, const struct job_list *jobs, const struct corpus_info *corpus,
@@ -62,16 +62,18 @@ static void add_rung(
 	const struct shape shape = train_shape(&rung->config, corpus);
 	const struct counts counts = shape_counts(&shape);
 	const struct rung_cost cost = add_up(jobs, index, corpus);
-	char number[HUMAN_SIZE];
-	text_add(out, "%5d %3d %6s", shape.width, shape.depth, human_count(counts.hidden, number));
-	for (int g = 0; g < GROUP_COUNT; g++) text_add(out, " %9s", human_count(counts.parameters[g], number));
-	text_add(out, " %6lld %8.3g", (long long)train_steps(&rung->config).tokens_per_step, rung->config.rate);
-	add_horizons(rung, out);
-	char steps[48];
-	snprintf(steps, sizeof steps, "%lld", (long long)cost.least_steps);
-	if (cost.most_steps != cost.least_steps)
-		snprintf(steps, sizeof steps, "%lld to %lld", (long long)cost.least_steps, (long long)cost.most_steps);
-	text_add(out, " %-15s %5d %8.2e", steps, rung->seed_count, cost.flops);
+	char first[HUMAN_SIZE], last[HUMAN_SIZE], number[HUMAN_SIZE], range[2 * HUMAN_SIZE + 2];
+	text_add(out, "%4d %3d %6s", shape.width, shape.depth, human_count(counts.hidden, number));
+	for (int g = 0; g < GROUP_COUNT; g++) text_add(out, " %7s", human_count(counts.parameters[g], number));
+	text_add(
+	    out, " %6lld %7.3g %5d", (long long)train_steps(&rung->config).tokens_per_step, rung->config.rate,
+	    rung->horizon_count * rung->seed_count);
+	human_count((double)rung->horizons[0], first);
+	human_count((double)rung->horizons[rung->horizon_count - 1], last);
+	text_add(out, "  %-10s", range_text(first, last, range));
+	snprintf(first, sizeof first, "%lld", (long long)cost.least_steps);
+	snprintf(last, sizeof last, "%lld", (long long)cost.most_steps);
+	text_add(out, "  %-13s %8.2e", range_text(first, last, range), cost.flops);
 	text_add(out, "  %s\n", human_seconds(cost.seconds, number));
 }
 
@@ -111,18 +113,18 @@ void show_plan(
 		    out, "corpus %s: %s tokens to train on, %s held out, vocabulary %d (%s)\n", corpus_name,
 		    human_count((double)corpus->tokens[SPLIT_TRAIN], train),
 		    human_count((double)corpus->tokens[SPLIT_HELD_OUT], held_out), corpus->vocab, corpus->tokenizer);
-	text_add(
-	    out, "\n%5s %3s %6s %9s %9s %9s %9s %6s %8s  %-19s %-15s %5s %8s  %s\n", "d", "L", "N", group_names[0],
-	    group_names[1], group_names[2], group_names[3], "batch", "rate", "horizons", "steps", "seeds", "FLOPs",
-	    "time on a core");
-	double seconds = 0;
+	text_add_string(out, "\n" TABLE_HEAD "\n");
+	double seconds = 0, training = 0;
 	for (int r = 0; r < plan->rung_count; r++) add_rung(plan, r, jobs, corpus, out);
-	for (int i = 0; i < jobs->count; i++) seconds += jobs->items[i].seconds;
+	for (int i = 0; i < jobs->count; i++) {
+		seconds += jobs->items[i].seconds;
+		training += jobs->items[i].kind == JOB_COMPRESS ? 0 : jobs->items[i].seconds;
+	}
 	text_add(
 	    out, "\ntime     %s on %d worker%s (%s on one core", human_seconds(jobs_time_left(jobs, workers), wall),
 	    workers, workers == 1 ? "" : "s", human_seconds(seconds, total));
 	if (peak_gflops > 0)
-		text_add(out, "; %.0f %% of its peak of %.0f GFLOP/s", cost.flops / seconds / peak_gflops * 1e-7, peak_gflops);
+		text_add(out, "; %.0f %% of its peak of %.0f GFLOP/s", cost.flops / training / peak_gflops * 1e-7, peak_gflops);
 	text_add_string(out, ")\n");
 	text_add(out, "work     %.2e FLOPs\n", cost.flops);
 	text_add(out, "memory   %s, all workers\n", human_bytes(cost.memory, total));

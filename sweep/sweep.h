@@ -46,7 +46,7 @@ void plan_free(struct plan *plan);
 /* Replaces what the plan says about its corpus. */
 MUST_CHECK struct error *plan_set_corpus(struct plan *plan, const char *path);
 
-/* Every run against the corpus: shapes, enough tokens, horizons that differ in steps. */
+/* Every run against the corpus: shapes, enough tokens, horizons that differ in steps, no run asked for twice. */
 MUST_CHECK struct error *plan_check(const struct plan *plan, const char *path, const struct corpus_info *corpus);
 
 /* The plan with every default written out; plan_parse reads it back. NULL when memory is short. */

@@ -95,13 +95,6 @@ static void unusual_ladders(void **state) {
 	assert_int_equal(jobs.count, 2);
 	assert_int_equal(jobs.items[1].kind, JOB_COMPRESS);
 	jobs_free(&jobs);
-	expect_failure(
-	    list(
-	        "{\"name\": \"n\", \"horizons\": [51200, 102400], \"rungs\": [{\"width\": 16, \"depth\": 1},"
-	        " {\"width\": 32, \"depth\": 1}, {\"width\": 16, \"depth\": 1, \"horizons\": [102400]}]}",
-	        &corpus, "LAB", &jobs),
-	    ERROR_DATA, "rungs[0] and rungs[2] of the plan ask for the same run (102400 tokens, seed 1)");
-	jobs_free(&jobs);
 }
 
 static void put(const char *folder, const char *name, const char *text) {

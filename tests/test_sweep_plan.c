@@ -137,6 +137,9 @@ static void mistakes_about_the_corpus(void **state) {
 	     "P.json"},
 	    {"[{\"width\": 16, \"depth\": 1, \"horizons\": [1000000, 1000100]}]",
 	     "P.json: rungs[0]: the horizons 1000000 and 1000100 are both 1953 steps of 512 tokens"},
+	    {"[{\"width\": 16, \"depth\": 1, \"seeds\": [2, 3]}, {\"width\": 32, \"depth\": 1, \"seeds\": [3]},"
+	     " {\"width\": 16, \"depth\": 1, \"seeds\": [3], \"horizons\": [\"500K\", \"1M\"]}]",
+	     "P.json: rungs[0] and rungs[2] ask for the same run (1000000 tokens, seed 3)"},
 	};
 	const struct corpus_info corpus = letters();
 	for (size_t i = 0; i < COUNT_OF(wrong); i++) {
