@@ -287,11 +287,11 @@ static void print_summary(const struct lab *lab, const struct sweep_outcome *out
 }
 
 static struct error *outcome_error(const struct lab *lab, const struct sweep_outcome *outcome) {
+	fputs(outcome->failures.data ? outcome->failures.data : "", stderr);
 	if (outcome->interrupted)
 		return error_new(
 		    ERROR_INTERRUPTED, "interrupted; nothing is lost. Go on with: rung sweep --lab %s", lab->folder);
 	if (outcome->failed == 0) return NULL;
-	fputs(outcome->failures.data ? outcome->failures.data : "", stderr);
 	return error_new(
 	    ERROR_FAILED,
 	    "%d job%s failed, see above; what can be done without is done. Try again with: rung sweep --lab %s",

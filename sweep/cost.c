@@ -6,7 +6,7 @@
 
 #define START_SECONDS 0.05              /* of a child: the program, the corpus, the record */
 #define COMPRESS_BYTES_MOST 40e6        /* that corpus_compressors looks at */
-#define COMPRESS_BYTES_PER_SECOND 0.7e6 /* xz -9e and zstd -19 over the held-out text, alone and after the train text */
+#define COMPRESS_BYTES_PER_SECOND 0.6e6 /* xz -9e and zstd -19 over the held-out text, alone and after the train text */
 #define CORPUS_CACHE 256e6              /* bytes of decoded frames that corpus_read keeps */
 #define PROCESS_BYTES 30e6              /* of a child before it has opened a model */
 #define RUN_FILES 60e3                  /* bytes of a run's record and learning curve */

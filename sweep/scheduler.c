@@ -217,7 +217,7 @@ static struct error *end_job(struct sweep *sweep, int w, bool stopping) {
 		drop_empty_log(job);
 	} else if (code == ERROR_DIVERGED) {
 		job->state = JOB_DIVERGED;
-	} else if (stopping) {
+	} else if (stopping && (code == ERROR_INTERRUPTED || code == 128 + SIGTERM)) {
 		job->state = JOB_WAITING; /* on purpose: it goes on next time */
 		return error;
 	} else {
@@ -265,10 +265,19 @@ static struct error *listen_to_workers(struct sweep *sweep, bool stopping) {
 	return NULL;
 }
 
+/* The compressors say nothing until they are through. */
+static void guess_progress(const struct sweep *sweep, double now) {
+	for (int w = 0; w < sweep->options->workers; w++) {
+		struct job *job = sweep->news[w].job < 0 ? NULL : &sweep->jobs->items[sweep->news[w].job];
+		if (job && job->kind == JOB_COMPRESS) job->progress = fmin(0.95, (now - sweep->last_heard[w]) / job->seconds);
+	}
+}
+
 static void show(struct sweep *sweep) {
 	const double now = clock_seconds();
 	if (now - sweep->shown < SHOW_SECONDS) return;
 	sweep->shown = now;
+	guess_progress(sweep, now);
 	struct text text = {0};
 	show_progress(
 	    &sweep->lab->plan, sweep->jobs, sweep->news, sweep->options->workers, now - sweep->started,
