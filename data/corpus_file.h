@@ -10,7 +10,7 @@
 #define PREAMBLE_BYTES 64
 #define TABLE_ROW_BYTES 24
 #define FRAME_TOKENS 65536
-#define HEADER_MOST ((size_t)64 << 20) /* bytes of JSON */
+#define HEADER_MOST ((size_t)8 << 20) /* bytes of JSON; its tree may take 32 times as much */
 
 extern const char *const split_names[SPLIT_COUNT]; /* "train", "held_out": also the keys in the header */
 

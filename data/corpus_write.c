@@ -193,8 +193,9 @@ static struct error *make_header(
 	text_add_string(text, "\n");
 	error = text_error(text);
 	if (!error && text->length > HEADER_MOST)
-		error =
-		    error_new(ERROR_DATA, "%s: its header would have %zu bytes, more than 64 MiB", writer->path, text->length);
+		error = error_new(
+		    ERROR_DATA, "%s: its header would have %zu bytes, more than 8 MiB; name folders with shorter paths",
+		    writer->path, text->length);
 done:
 	cJSON_Delete(header);
 	return error;

@@ -12,6 +12,7 @@
 
 #define PIECE_BYTES ((size_t)256 << 10)
 #define LINE_MOST ((size_t)64 << 20) /* of a JSON line */
+#define VALUES_MOST 1000000          /* in it: each takes 64 bytes when it is parsed */
 #define FOLDERS_DEEP 100
 #define PROBE_BYTES 8192 /* text has no zero byte among its first ones */
 
@@ -157,6 +158,21 @@ static void replace_zeros(char *line, size_t length) {
 	}
 }
 
+/* Values in a line, more or less: brackets and commas outside of strings. */
+static size_t count_values(const char *line, size_t length) {
+	size_t count = 0;
+	bool inside = false;
+	for (size_t i = 0; i < length; i++) {
+		if (line[i] == '\\' && inside)
+			i++;
+		else if (line[i] == '"')
+			inside = !inside;
+		else if (!inside)
+			count += line[i] == ',' || line[i] == '[' || line[i] == '{';
+	}
+	return count;
+}
+
 static struct error *syntax_error(const char *place, const struct text *line, const char *at) {
 	size_t column = at ? (size_t)(at - line->data) : 0, end = column;
 	while (end < line->length && end - column < 24 && (unsigned char)line->data[end] >= ' ') end++;
@@ -175,6 +191,10 @@ static struct error *json_document(struct reader *reader, const char *name, uint
 	while (blank < line->length && (unsigned char)line->data[blank] <= ' ') blank++;
 	if (blank == line->length) return NULL;
 	snprintf(place, sizeof place, "%s, line %llu", name, (unsigned long long)number);
+	if (line->length > VALUES_MOST && count_values(line->data, line->length) > VALUES_MOST)
+		return error_new(
+		    ERROR_DATA, "%s: more than a million values, which would take too much memory; take them out of the line",
+		    place);
 	replace_zeros(line->data, line->length);
 	cJSON *root = cJSON_ParseWithLengthOpts(line->data, line->length, &end, false);
 	if (!root) return syntax_error(place, line, end);

@@ -191,6 +191,31 @@ static void a_line_too_long(void **state) {
 	free(path);
 }
 
+/* A short line with a large tree. Commas in strings are no values. */
+static void too_many_values(void **state) {
+	(void)state;
+	struct text content = {0}, expected = {0};
+	text_add_string(&content, "{\"text\": \"a\\\"");
+	text_add_string(&expected, "[many.jsonl jsonl]a\"");
+	for (int i = 0; i < 1100000; i++) {
+		text_add_string(&content, ",");
+		text_add_string(&expected, ",");
+	}
+	text_add_string(&content, "\"}\n");
+	text_add_string(&expected, "|");
+	char *path = put("many.jsonl", content.data);
+	check(path, (struct documents_options){0}, expected.data);
+	text_add_string(&content, "{\"text\": \"a\", \"more\": [0");
+	for (int i = 0; i < 1100000; i++) text_add_string(&content, ",0");
+	text_add_string(&content, "]}\n");
+	free(path);
+	path = put("many.jsonl", content.data);
+	check_failure(path, (struct documents_options){0}, "line 2: more than a million values");
+	free(path);
+	text_free(&content);
+	text_free(&expected);
+}
+
 /* Lines that are longer than the buffers they are read with. */
 static void long_lines(void **state) {
 	(void)state;
@@ -214,8 +239,10 @@ static void long_lines(void **state) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(folders_in_order),          cmocka_unit_test(not_text),        cmocka_unit_test(json_lines),
-	    cmocka_unit_test(json_lines_that_are_wrong), cmocka_unit_test(a_line_too_long), cmocka_unit_test(long_lines),
+	    cmocka_unit_test(folders_in_order), cmocka_unit_test(not_text),
+	    cmocka_unit_test(json_lines),       cmocka_unit_test(json_lines_that_are_wrong),
+	    cmocka_unit_test(a_line_too_long),  cmocka_unit_test(too_many_values),
+	    cmocka_unit_test(long_lines),
 	};
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
