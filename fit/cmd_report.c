@@ -1,5 +1,4 @@
 /* cmd_report.c - rung report: a lab folder becomes a page, and figures for papers. */
-#include "fit/fit.h"
 #include "fit/report.h"
 
 #include <stdlib.h>

@@ -305,7 +305,7 @@ static void draw_loss_N(struct figure *figure, const struct report *report) {
 	text_add_string(&figure->extra, "set style textbox opaque noborder margins 0.4,0.1\n");
 	for (size_t i = 0; i < traces->count; i++) {
 		char words[48], tokens[HUMAN_SIZE];
-		double D = traces->items[i].held, loss = report_surface_loss(&report->surface, at, D);
+		double D = traces->items[i].held, loss = fit_surface_loss(&report->surface, at, D);
 		snprintf(words, sizeof words, "D = %s", isinf(D) ? "∞" : human_count(D, tokens));
 		if (isinf(D)) show(figure, at * 1.6, loss);
 		name_line(figure, at, loss, &before, words);
@@ -346,7 +346,7 @@ static void draw_loss_C(struct figure *figure, const struct report *report) {
 /* The same on a wide canvas, with the asymptote: the picture that stands for the whole ladder. */
 static void draw_overview(struct figure *figure, const struct report *report) {
 	draw_against_C(figure, report, "overview", true);
-	if (!report->surface.known || !(figure->x_low < figure->x_high)) return;
+	if (!report->surface_known || !(figure->x_low < figure->x_high)) return;
 	double E = report->surface.E;
 	if (!(E > 0) || !report_determined(report->lab.fit, "E")) return; /* no floor that one could point at */
 	struct span interval = report_interval_E(report->lab.fit);

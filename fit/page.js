@@ -185,7 +185,7 @@ function drawCards() {
 	if (Number.isFinite(E))
 		cards.push(cardOf("Where the curve would end", determined("E"), "E = " + fixed(E), "nats/token", interval(intervalOfE()), "an extrapolated asymptote; nothing was measured there"));
 	if (fit.allocation && Number.isFinite(number(fit.allocation.a)))
-		cards.push(cardOf("Best size for a budget", determined("alpha") && determined("beta"), ["N ∝ C", element("sup", {}, fixed(fit.allocation.a, 2))], "", interval(intervals.a), withPowers(`tokens take the rest: D ∝ C^${fixed(fit.allocation.b, 2)}`)));
+		cards.push(cardOf("Best size for a budget", determined("a"), ["N ∝ C", element("sup", {}, fixed(fit.allocation.a, 2))], "", interval(intervals.a), withPowers(`tokens take the rest: D ∝ C^${fixed(fit.allocation.b, 2)}`)));
 	const tests = ((fit.prediction && fit.prediction.points) || []).map((p) => Math.abs(number(p.predicted) / number(p.loss) - 1)).filter(Number.isFinite);
 	if (tests.length)
 		cards.push(card("Largest rung, predicted", ["within ", fixed(100 * Math.max(...tests), 2), " %"], "", "", `largest error at ${tests.length} token count${tests.length === 1 ? "" : "s"}, from the smaller rungs alone${baselineWords()}`));

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FIT_REPLICATES 1000 /* the default of 'rung fit' */
 #define TRACE_POINTS 72
 #define TRACE_N_MOST 7 /* lines along N: more of them say nothing more */
 #define BEYOND 8.0     /* how far past the points a line goes on, as a factor; it is dashed there */
@@ -109,10 +110,6 @@ static struct error *gather_rungs(struct report *report) {
 
 /* --------------------------------------------------------------------------------------------------- the law --- */
 
-double report_surface_loss(const struct surface *surface, double N, double D) {
-	return surface->E + surface->A * pow(N, -surface->alpha) + surface->B * pow(D, -surface->beta);
-}
-
 static double size_of(const struct point *point, const char *name) {
 	return strcmp(name, "N_matmul") == 0 ? point->N_matmul : strcmp(name, "N_all") == 0 ? point->N_all : point->N;
 }
@@ -160,19 +157,19 @@ static struct error *take_residuals(struct report_lab *lab, const cJSON *residua
 
 /* The law is drawn only if it gives the predictions that fit.json lists: a law of another form has other curves. */
 static void take_surface(struct report *report) {
-	struct surface *surface = &report->surface;
+	struct fit_surface *surface = &report->surface;
 	const cJSON *fit = report->lab.fit;
-	*surface = (struct surface){
+	*surface = (struct fit_surface){
 	    .E = report_number(fit, "parameters.E"),
 	    .A = report_number(fit, "parameters.A"),
 	    .B = report_number(fit, "parameters.B"),
 	    .alpha = report_number(fit, "parameters.alpha"),
 	    .beta = report_number(fit, "parameters.beta")};
-	surface->known = isfinite(surface->E + surface->A + surface->B + surface->alpha + surface->beta);
+	report->surface_known = isfinite(surface->E + surface->A + surface->B + surface->alpha + surface->beta);
 	const cJSON *residual;
 	cJSON_ArrayForEach(residual, cJSON_GetObjectItemCaseSensitive(fit, "residuals")) {
-		double ours = report_surface_loss(surface, report_number(residual, "N"), report_number(residual, "D"));
-		if (!(fabs(log(ours / report_number(residual, "predicted"))) < 1e-3)) surface->known = false;
+		double ours = fit_surface_loss(surface, report_number(residual, "N"), report_number(residual, "D"));
+		if (!(fabs(log(ours / report_number(residual, "predicted"))) < 1e-3)) report->surface_known = false;
 	}
 }
 
@@ -236,19 +233,19 @@ static struct error *trace_along_D(struct report *report) {
 		widen(&all, range.high);
 		TRY(add_trace(&report->traces[TRACE_D], r, NAN, range, BEYOND, &trace));
 		for (int i = 0; i < trace->count; i++)
-			trace->y[i] = report_surface_loss(&report->surface, rung->size, trace->x[i]);
+			trace->y[i] = fit_surface_loss(&report->surface, rung->size, trace->x[i]);
 		double flops[2] = {rung->flops_per_token, 6 * rung->size};
 		for (int k = 0; k < 2; k++) {
 			if (!(flops[k] > 0)) continue;
 			struct range scaled = {range.low * flops[k], range.high * flops[k]};
 			TRY(add_trace(&report->traces[TRACE_C + k], r, NAN, scaled, BEYOND, &trace));
 			for (int i = 0; i < trace->count; i++)
-				trace->y[i] = report_surface_loss(&report->surface, rung->size, trace->x[i] / flops[k]);
+				trace->y[i] = fit_surface_loss(&report->surface, rung->size, trace->x[i] / flops[k]);
 		}
 	}
 	if (!(all.low <= all.high)) return NULL;
 	TRY(add_trace(&report->traces[TRACE_D], -1, INFINITY, all, BEYOND, &trace));
-	for (int i = 0; i < trace->count; i++) trace->y[i] = report_surface_loss(&report->surface, INFINITY, trace->x[i]);
+	for (int i = 0; i < trace->count; i++) trace->y[i] = fit_surface_loss(&report->surface, INFINITY, trace->x[i]);
 	return NULL;
 }
 
@@ -278,7 +275,7 @@ static struct error *trace_along_N(struct report *report) {
 		double D = k == lines ? INFINITY : horizons[lines > 1 ? k * (kept - 1) / (lines - 1) : 0];
 		error = add_trace(&report->traces[TRACE_N], -1, D, all, BEYOND, &trace);
 		for (int i = 0; !error && i < trace->count; i++)
-			trace->y[i] = report_surface_loss(&report->surface, trace->x[i], D);
+			trace->y[i] = fit_surface_loss(&report->surface, trace->x[i], D);
 	}
 	free(horizons);
 	return error;
@@ -323,7 +320,7 @@ static struct error *trace_frontier(struct report *report, enum trace_kind kind)
 	for (int k = 0; k <= STEPS; k++) {
 		double log_size = first + (last - first) * k / STEPS, cost = log_cost(report, log_size, exact);
 		for (int i = 0; i < trace->count; i++) {
-			double loss = report_surface_loss(&report->surface, exp(log_size), trace->x[i] / exp(cost));
+			double loss = fit_surface_loss(&report->surface, exp(log_size), trace->x[i] / exp(cost));
 			if (k == 0 || loss < trace->y[i]) trace->y[i] = loss;
 		}
 	}
@@ -333,7 +330,7 @@ static struct error *trace_frontier(struct report *report, enum trace_kind kind)
 struct error *report_draw_up(struct report *report) {
 	TRY(gather_rungs(report));
 	TRY(take_fit(report));
-	if (!report->surface.known) return NULL;
+	if (!report->surface_known) return NULL;
 	TRY(trace_along_N(report));
 	TRY(trace_along_D(report));
 	TRY(trace_frontier(report, TRACE_C));
@@ -341,9 +338,33 @@ struct error *report_draw_up(struct report *report) {
 	return NULL;
 }
 
+/* A lab without fit.json gets the fit that 'rung fit' would write, for this report alone. What the table does not allow is
+ * said, and is no reason to draw nothing. */
+static struct error *fit_here(struct report *report) {
+	struct fit_points points = {0};
+	struct fit fit = {0};
+	const struct fit_columns columns = {0};
+	const struct fit_options options = {.replicates = FIT_REPLICATES, .seed = 1};
+	const char *path = report->lab.path;
+	struct error *error = fit_points_read(path, &columns, &points);
+	if (!error) error = fit_all(&points, &options, &fit);
+	if (!error) error = fit_to_json(&fit, &report->lab.fit);
+	if (!error)
+		text_add(
+		    &report->missing,
+		    "There is no fit.json: the law was fitted for this page alone; 'rung fit %s' keeps the result.\n", path);
+	fit_free(&fit);
+	fit_points_free(&points);
+	if (!error || error->kind != ERROR_DATA) return error;
+	text_add(&report->missing, "No law could be fitted: %s\n", error->message);
+	error_free(error);
+	return NULL;
+}
+
 struct error *report_open(const char *lab_path, struct report *report) {
 	*report = (struct report){.size_name = "N"};
 	struct error *error = report_lab_read(lab_path, &report->lab);
+	if (!error && !report->lab.fit) error = fit_here(report);
 	if (!error) error = report_draw_up(report);
 	if (!error) {
 		report_speak(report);

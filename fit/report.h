@@ -6,7 +6,7 @@
 #ifndef RUNG_FIT_REPORT_H
 #define RUNG_FIT_REPORT_H
 
-#include "base/base.h"
+#include "fit/fit.h"
 
 #define COLOUR_SIZE 8 /* "#rrggbb" */
 
@@ -90,17 +90,12 @@ struct traces {
 	size_t count, capacity;
 };
 
-/* L(N, D) = E + A / N^alpha + B / D^beta. */
-struct surface {
-	bool known; /* fit.json holds such a law, and it reproduces the predictions that fit.json lists */
-	double E, A, B, alpha, beta;
-};
-
 struct report {
 	struct report_lab lab;
 	struct rung *rungs;
 	int rung_count;
-	struct surface surface;
+	struct fit_surface surface;
+	bool surface_known;    /* fit.json holds such a law, and it gives the predictions that fit.json lists */
 	const char *size_name; /* "N", "N_matmul" or "N_all": what the fit went by */
 	struct traces traces[TRACE_KINDS];
 	struct text headline; /* sentences, one a line */
@@ -113,8 +108,6 @@ void report_close(struct report *report);
 /* The steps of report_open after the reading; see report.c and report_words.c. */
 MUST_CHECK struct error *report_draw_up(struct report *report);
 void report_speak(struct report *report);
-/* N and D may be INFINITY. */
-double report_surface_loss(const struct surface *surface, double N, double D);
 /* A perceptually even ramp from the smallest rung (0) to the largest (1), readable with any colour vision. */
 void report_colour(double position, bool dark, char out[COLOUR_SIZE]);
 

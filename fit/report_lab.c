@@ -1,4 +1,5 @@
 /* report_lab.c - reads the files of a lab folder for the report. */
+#include "fit/csv.h"
 #include "fit/report.h"
 
 #include <dirent.h>
@@ -39,9 +40,8 @@ static const struct column columns[] = {
     {"bits_per_byte", offsetof(struct point, bits_per_byte), false},
 };
 
-/* What a field of the header line stands for: an index into `columns` or one of these. */
-enum { FIELD_ID = 1000, FIELD_FIT, FIELD_REASON, FIELD_UNKNOWN };
-#define FIELD_MOST 64
+/* What a column of the file means: an index into `columns` or one of these. */
+enum { MEANS_ID = 1000, MEANS_FIT, MEANS_REASON, MEANS_NOTHING };
 
 static void point_clear(struct point *point) {
 	memset(point, 0, sizeof *point);
@@ -50,41 +50,28 @@ static void point_clear(struct point *point) {
 	point->seconds = point->tokens_per_second = point->peak_fraction = NAN;
 }
 
-static void copy_text(char *out, size_t size, const char *from, size_t length) {
-	if (length >= size) length = size - 1;
+static void copy_text(char *out, size_t size, const char *from) {
+	size_t length = strnlen(from, size - 1);
 	memcpy(out, from, length);
 	out[length] = 0;
 }
 
-/* The next field of a line; *at moves behind its comma, or to NULL after the last one. */
-static const char *next_field(const char **at, const char *end, size_t *length) {
-	const char *start = *at;
-	const char *comma = memchr(start, ',', (size_t)(end - start));
-	*length = (size_t)((comma ? comma : end) - start);
-	*at = comma ? comma + 1 : NULL;
-	return start;
-}
-
-static struct error *read_header(
-    const char *path, const char *line, const char *end, int fields[FIELD_MOST], int *count) {
+/* Gives every column of the header line its meaning. */
+static struct error *read_header(const char *path, char **names, size_t count, int **meanings) {
 	bool seen[COUNT_OF(columns)] = {false}, seen_id = false;
-	const char *at = line;
-	for (*count = 0; at; (*count)++) {
-		if (*count == FIELD_MOST)
-			return error_new(ERROR_DATA, "%s: more than %d columns; is this a lab's points.csv?", path, FIELD_MOST);
-		size_t length;
-		const char *name = next_field(&at, end, &length);
-		int meaning = FIELD_UNKNOWN;
+	*meanings = array_new(count + 1, sizeof **meanings);
+	if (!*meanings) return error_memory(count * sizeof **meanings);
+	for (size_t f = 0; f < count; f++) {
+		int meaning = MEANS_NOTHING;
 		for (size_t i = 0; i < COUNT_OF(columns); i++) {
-			if (strlen(columns[i].name) == length && memcmp(columns[i].name, name, length) == 0) {
-				meaning = (int)i;
-				seen[i] = true;
-			}
+			if (strcmp(columns[i].name, names[f]) != 0) continue;
+			meaning = (int)i;
+			seen[i] = true;
 		}
-		if (length == 2 && memcmp(name, "id", 2) == 0) meaning = FIELD_ID, seen_id = true;
-		if (length == 3 && memcmp(name, "fit", 3) == 0) meaning = FIELD_FIT;
-		if (length == 6 && memcmp(name, "reason", 6) == 0) meaning = FIELD_REASON;
-		fields[*count] = meaning;
+		if (strcmp(names[f], "id") == 0) meaning = MEANS_ID, seen_id = true;
+		if (strcmp(names[f], "fit") == 0) meaning = MEANS_FIT;
+		if (strcmp(names[f], "reason") == 0) meaning = MEANS_REASON;
+		(*meanings)[f] = meaning;
 	}
 	const char *missing = seen_id ? NULL : "id";
 	for (size_t i = 0; i < COUNT_OF(columns) && !missing; i++)
@@ -97,68 +84,58 @@ static struct error *read_header(
 }
 
 static struct error *read_row(
-    const char *path, int line_number, const char *line, const char *end, const int *fields, int count,
-    struct point *point) {
+    const struct csv *csv, size_t line, const int *meanings, struct point *point, size_t count) {
 	point_clear(point);
 	point->finished = point->fit = true;
-	const char *at = line;
-	int field = 0;
-	for (; at && field < count; field++) {
-		size_t length;
-		const char *value = next_field(&at, end, &length);
-		if (fields[field] == FIELD_ID) {
-			copy_text(point->id, sizeof point->id, value, length);
-		} else if (fields[field] == FIELD_REASON) {
-			copy_text(point->reason, sizeof point->reason, value, length);
-		} else if (fields[field] == FIELD_FIT) {
-			point->fit = !(length == 1 && *value == '0');
-		} else if (fields[field] != FIELD_UNKNOWN) {
-			const struct column *column = &columns[fields[field]];
-			char number[64], *after;
-			copy_text(number, sizeof number, value, length);
-			double parsed = strtod(number, &after);
-			if (after == number || *after)
+	for (size_t f = 0; f < count; f++) {
+		const char *value = csv->fields[f];
+		if (meanings[f] == MEANS_ID) {
+			copy_text(point->id, sizeof point->id, value);
+		} else if (meanings[f] == MEANS_REASON) {
+			copy_text(point->reason, sizeof point->reason, value);
+		} else if (meanings[f] == MEANS_FIT) {
+			point->fit = strcmp(value, "0") != 0;
+		} else if (meanings[f] != MEANS_NOTHING) {
+			const struct column *column = &columns[meanings[f]];
+			char *after;
+			double parsed = strtod(value, &after);
+			if (after == value || *after)
 				return error_new(
-				    ERROR_DATA, "%s: line %d, column '%s': found '%s', expected a number", path, line_number,
-				    column->name, number);
+				    ERROR_DATA, "%s: line %zu, column '%s': found '%s', expected a number", csv->name, line,
+				    column->name, value);
 			*(double *)((char *)point + column->offset) = parsed;
 		}
 	}
-	if (at || field < count)
-		return error_new(
-		    ERROR_DATA, "%s: line %d: %s fields than the %d that the header names; is the file cut off?", path,
-		    line_number, at ? "more" : "fewer", count);
 	if (!(point->N > 0) || !(point->D > 0))
-		return error_new(ERROR_DATA, "%s: line %d: N and D must be above 0", path, line_number);
+		return error_new(ERROR_DATA, "%s: line %zu: N and D must be above 0", csv->name, line);
 	return NULL;
 }
 
 static struct error *read_points(const char *path, struct report_lab *lab) {
 	struct text content = {0};
+	struct csv csv = {0};
+	int *meanings = NULL;
+	size_t capacity = 0, named = 0, count, line;
 	struct error *error = file_read(path, FILE_LIMIT, &content);
-	if (error) goto done;
-	int fields[FIELD_MOST], field_count = 0, line_number = 0;
-	size_t capacity = 0;
-	const char *line = content.data, *all_end = line ? line + content.length : line;
-	while (line < all_end) {
-		const char *newline = memchr(line, '\n', (size_t)(all_end - line));
-		const char *next = newline ? newline + 1 : all_end, *end = newline ? newline : all_end;
-		if (end > line && end[-1] == '\r') end--;
-		line_number++;
-		if (line_number == 1) {
-			error = read_header(path, line, end, fields, &field_count);
-		} else if (end > line) {
-			error = array_reserve((void **)&lab->points, &capacity, (size_t)lab->point_count + 1, sizeof *lab->points);
-			if (error) goto done;
-			error = read_row(path, line_number, line, end, fields, field_count, &lab->points[lab->point_count]);
-			if (!error) lab->point_count++;
-		}
-		if (error) goto done;
-		line = next;
-	}
-	if (line_number == 0)
+	if (!error && content.length) error = csv_begin(&csv, path, content.data, content.length);
+	if (!error) error = csv_next(&csv, &named, &line);
+	if (!error && !named)
 		error = error_new(ERROR_DATA, "%s: the file is empty; 'rung sweep' writes it from the runs of the lab", path);
-done:
+	if (!error) error = read_header(path, csv.fields, named, &meanings);
+	while (!error && !(error = csv_next(&csv, &count, &line)) && count) {
+		if (count != named) {
+			error = error_new(
+			    ERROR_DATA,
+			    "%s: line %zu: found %zu fields, expected the %zu that the header names; is the file cut off?", path,
+			    line, count, named);
+			break;
+		}
+		error = array_reserve((void **)&lab->points, &capacity, (size_t)lab->point_count + 1, sizeof *lab->points);
+		if (!error) error = read_row(&csv, line, meanings, &lab->points[lab->point_count], count);
+		if (!error) lab->point_count++;
+	}
+	free(meanings);
+	csv_end(&csv);
 	text_free(&content);
 	return error;
 }
@@ -187,7 +164,7 @@ double report_number(const cJSON *root, const char *keys) {
 	char key[64];
 	while (root && *keys) {
 		size_t length = strcspn(keys, ".");
-		copy_text(key, sizeof key, keys, length);
+		snprintf(key, sizeof key, "%.*s", (int)length, keys);
 		root = cJSON_IsArray(root) ? cJSON_GetArrayItem(root, atoi(key)) : cJSON_GetObjectItemCaseSensitive(root, key);
 		keys += length + (keys[length] == '.');
 	}
@@ -221,14 +198,14 @@ static int compare_ids(const void *a, const void *b) {
 static struct error *point_of_run(
     struct report_lab *lab, size_t *capacity, int sorted_count, const struct curve *curve, const cJSON *record) {
 	struct point wanted;
-	copy_text(wanted.id, sizeof wanted.id, curve->id, strlen(curve->id));
+	copy_text(wanted.id, sizeof wanted.id, curve->id);
 	struct point *point =
 	    sorted_count ? bsearch(&wanted, lab->points, (size_t)sorted_count, sizeof wanted, compare_ids) : NULL;
 	if (!point) {
 		TRY(array_reserve((void **)&lab->points, capacity, (size_t)lab->point_count + 1, sizeof *lab->points));
 		point = &lab->points[lab->point_count++];
 		point_clear(point);
-		copy_text(point->id, sizeof point->id, curve->id, strlen(curve->id));
+		copy_text(point->id, sizeof point->id, curve->id);
 		point->width = curve->width;
 		point->depth = curve->depth;
 		point->context = curve->context;
@@ -246,7 +223,7 @@ static struct error *point_of_run(
 	point->seconds = member(result, "seconds");
 	point->tokens_per_second = member(result, "tokens_per_second");
 	point->peak_fraction = member(result, "peak_fraction");
-	copy_text(point->status, sizeof point->status, curve->status, strlen(curve->status));
+	copy_text(point->status, sizeof point->status, curve->status);
 	return NULL;
 }
 
@@ -339,9 +316,9 @@ done:
 
 static void read_record(const char *id, const cJSON *record, struct curve *curve) {
 	const cJSON *config = cJSON_GetObjectItemCaseSensitive(record, "config");
-	copy_text(curve->id, sizeof curve->id, id, strlen(id));
+	copy_text(curve->id, sizeof curve->id, id);
 	const char *status = member_text(record, "status");
-	copy_text(curve->status, sizeof curve->status, status, strlen(status));
+	copy_text(curve->status, sizeof curve->status, status);
 	curve->trunk = strcmp(member_text(record, "kind"), "trunk") == 0;
 	curve->width = member(config, "width");
 	curve->depth = member(config, "depth");
@@ -373,13 +350,15 @@ static void note(struct report_lab *lab, struct error *error) {
 	error_free(error);
 }
 
-static int visible(const struct dirent *entry) {
-	return entry->d_name[0] != '.';
+/* Folders of runs are called by their ids; anything else in there is none of ours. */
+static int is_run(const struct dirent *entry) {
+	uint64_t id;
+	return hash_from_hex(entry->d_name, &id);
 }
 
 static struct error *read_runs(const char *folder, struct report_lab *lab) {
 	struct dirent **names = NULL;
-	int count = scandir(folder, &names, visible, alphasort);
+	int count = scandir(folder, &names, is_run, alphasort);
 	if (count < 0) return errno == ENOENT ? NULL : error_system("read", folder);
 	struct error *error = NULL;
 	struct text path = {0};

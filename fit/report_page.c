@@ -134,7 +134,7 @@ static void add_curves(struct text *out, const struct report *report) {
 
 static void add_traces(struct text *out, const struct report *report) {
 	static const char *const names[TRACE_KINDS] = {"N", "D", "C", "C_6ND"};
-	text_add(out, ",\"law_known\":%s,\"traces\":{", report->surface.known ? "true" : "false");
+	text_add(out, ",\"law_known\":%s,\"traces\":{", report->surface_known ? "true" : "false");
 	for (int kind = 0; kind < TRACE_KINDS; kind++) {
 		text_add(out, "%s\"%s\":[", kind ? "," : "", names[kind]);
 		for (size_t i = 0; i < report->traces[kind].count; i++) {

@@ -64,7 +64,7 @@ static void say_fit(struct report *report) {
 static void say_E(struct report *report) {
 	const cJSON *fit = report->lab.fit;
 	double E = report_number(fit, "parameters.E");
-	if (!isfinite(E) || !report_determined(fit, "E")) return;
+	if (!(E > 0) || !isfinite(E) || !report_determined(fit, "E")) return;
 	struct text *out = &report->headline;
 	double bytes = bytes_per_token(report), rate = report_number(report->lab.corpus, "entropy.rate");
 	double context = report->rung_count ? report->rungs[report->rung_count - 1].context : NAN;
@@ -143,10 +143,7 @@ static void say_missing(struct report *report) {
 		    out, "%d run%s not finished; 'rung sweep --lab %s' goes on with the ladder.\n", unfinished,
 		    unfinished == 1 ? " is" : "s are", lab->path);
 	if (!finished) text_add_string(out, "No run is finished yet: there are no losses to compare.\n");
-	if (!lab->fit) {
-		text_add(
-		    out, "No law has been fitted: run 'rung fit %s', then 'rung report %s' again.\n", lab->path, lab->path);
-	} else {
+	if (lab->fit) {
 		double used = report_number(lab->fit, "points.used"), out_of_fit = report_number(lab->fit, "points.left_out");
 		if (used + out_of_fit != finished && !isnan(used + out_of_fit))
 			text_add(
@@ -156,7 +153,7 @@ static void say_missing(struct report *report) {
 			text_add(
 			    out, "The fit used %.0f points and points.csv marks %d for it. 'rung fit %s' makes it anew.\n", used,
 			    finished - left_out, lab->path);
-		if (!report->surface.known && isfinite(report_number(lab->fit, "objective")))
+		if (!report->surface_known && isfinite(report_number(lab->fit, "objective")))
 			text_add_string(
 			    out,
 			    "The fitted law is not of the form E + A/N^alpha + B/D^beta that this page can draw: its curves are "

@@ -10,7 +10,7 @@ if ! command -v python3 >/dev/null; then
 	echo "ok 1 - the report # SKIP python3 makes the labs of this test and is not installed"
 	exit 0
 fi
-lab() { python3 "$here/make_lab.py" "$scratch/$1" "${@:2}"; }
+lab() { python3 "$here/make_lab.py" "$scratch/$1" "${@:2}" || exit 1; }
 
 # ok NAME COMMAND...: the command must succeed.
 ok() {
@@ -41,6 +41,7 @@ lab markov --source markov
 lab open --unfinished
 lab bare --without fit.json,corpus.json,samples.json,plan.json,runs
 lab hostile --hostile
+lab few --rungs 2 --horizons 3 --without fit.json
 lab many --rungs 10 --horizons 30 --rows 400
 
 ok 'a finished lab: page, summary, no notes' says 0 'to the power -0\.322' '' "$rung" report "$scratch/text"
@@ -49,9 +50,11 @@ ok 'lines of the summary fit 80 columns' awk 'NR > 2 && length($0) > 80 {exit 1}
 ok '--out' says 0 "^$scratch/x.html: " '' "$rung" report "$scratch/text" --out "$scratch/x.html"
 ok 'the same lab gives the same page' cmp "$scratch/text/report.html" "$scratch/x.html"
 ok 'a source with a known floor' says 0 'rate of this source is 1\.190|inside the interval of E' '' "$rung" report "$scratch/markov"
-ok 'an unfinished ladder says what to do' says 0 'The lowest held-out loss' "run 'rung fit " "$rung" report "$scratch/open"
+ok 'an unfinished ladder is fitted on the way' says 0 'The loss that no model' "fitted for this page alone; 'rung fit " "$rung" report "$scratch/open"
 ok 'it says that runs are open' grep -q "30 of 35 planned runs are finished; 'rung sweep" "$scratch/err"
+ok 'and does not keep the fit' test ! -e "$scratch/open/fit.json"
 ok 'points.csv alone is enough' says 0 'The lowest held-out loss' 'no records in runs/' "$rung" report "$scratch/bare"
+ok 'too few rungs for a law' says 0 'The lowest held-out loss' 'fitted for this page alone' "$rung" report "$scratch/few"
 ok 'many runs with long logs' says 0 '300 finished runs, 10 rungs' '' "$rung" report "$scratch/many"
 size=$(wc -c <"$scratch/many/report.html")
 ok "their page stays small: $size bytes" test "$size" -lt 2500000
@@ -104,7 +107,7 @@ if command -v gnuplot >/dev/null; then
 	ok 'every figure is there and well formed' whole
 	redraw() { cd "$scratch/figures" && rm loss-C.svg && gnuplot loss-C.gp && test -s loss-C.svg; }
 	ok 'a script draws its figure again by hand' redraw
-	ok 'figures of an unfinished ladder' says 0 'loss-N, loss-D, loss-C' '' bash -c "'$rung' report '$scratch/open' --figures '$scratch/some' 2>/dev/null"
+	ok 'figures of a ladder without a law' says 0 'loss-N, loss-D, loss-C' 'note' "$rung" report "$scratch/few" --figures "$scratch/some"
 	lab floorless
 	python3 -c '
 import json, sys
@@ -145,8 +148,8 @@ if [ -n "$browser" ] && look "$scratch/text/report.html" && grep -q '</html>' "$
 	drawn() { look "$scratch/$1/report.html" && shown "$2"; }
 	ok 'the page draws its nine charts' shown 9
 	ok 'and those of a synthetic source' drawn markov 9
-	ok 'and those of an unfinished ladder' drawn open 5
-	ok 'and those of a bare table' drawn bare 4
+	ok 'and those of an unfinished ladder' drawn open 9
+	ok 'and those of too few rungs' drawn few 5
 	ok 'and a hostile lab, whose scripts do not run' drawn hostile 9
 	ok 'its title is its own' grep -q '<title>hostile · scaling laws</title>' "$scratch/dom"
 	lab partial

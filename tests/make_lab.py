@@ -240,7 +240,7 @@ def fit(rungs, points, noise):
         "format": 1, "law": "chinchilla", "points": {"used": len(used), "left_out": len(points) - len(used), "rungs": len(rungs)},
         "parameters": dict(LAW), "objective": objective, "converged": True,
         "columns": {"N": "N", "D": "D", "C": "C", "loss": "loss"},
-        "identified": {name: True for name in LAW}, "rms": NOISE,
+        "identified": {name: True for name in [*LAW, "a"]}, "rms": NOISE,
         "bootstrap": {"method": "simulated", "replicates": 1000, "seed": 1, "level": 0.9},
         "certificate": {"starts": 256, "agreeing": 251, "gradient": 3.1e-12, "condition": 14.2},
         "intervals": {"E": [e - 0.11, e + 0.07], "A": [5.1, 19.0], "B": [24.0, 155.0], "alpha": [alpha - 0.05, alpha + 0.06],
@@ -292,7 +292,7 @@ def main():
                 continue
             identity = identifier("run", rung.width, rung.depth, d)
             loss = law(rung.n, d) * (1 + noise.gauss(0, NOISE))
-            diverged = rung is rungs[1] and d == horizons[3]
+            diverged = rung is rungs[1] and d == horizons[min(3, len(horizons) - 1)]
             start = trunk_loss(rung.n, 0.8 * d)
 
             def annealing(t, d=d, start=start, loss=loss):
@@ -332,9 +332,9 @@ def main():
             "him.\nHe had crossed it as a boy, in his father's boat.",
         },
     }
-    if not options.unfinished:
-        files["fit.json"] = fit(rungs, points, noise)
     left_away = options.without.split(",")
+    if not options.unfinished and "fit.json" not in left_away:
+        files["fit.json"] = fit(rungs, points, noise)
     for name, value in files.items():
         if name not in left_away:
             write_json(os.path.join(lab, name), value)

@@ -25,7 +25,7 @@ static void rungs_ascend(void **state) {
 		assert_near(p->predicted, p->loss / 1.01, 1e-12);
 		assert_true(p->finished && p->fit);
 	}
-	assert_true(report.surface.known);
+	assert_true(report.surface_known);
 	assert_string_equal(report.size_name, "N");
 	report_close(&report);
 	folder_remove(folder);
@@ -38,7 +38,7 @@ static void the_count_of_the_fit_is_found(void **state) {
 	struct report report;
 	expect_success(report_open(folder, &report));
 	assert_string_equal(report.size_name, "N_all");
-	assert_true(report.surface.known);
+	assert_true(report.surface_known);
 	assert_near(report.rungs[0].size, 3072 + 192 * 16, 0);
 	assert_near(report.lab.points[0].size, 3072 + 192 * 16, 0);
 	report_close(&report);
@@ -58,7 +58,7 @@ static void a_law_of_another_form_is_not_drawn(void **state) {
 	    "\"beta\":0.3},\"residuals\":[{\"id\":\"0000000000000001\",\"N\":196608,\"D\":262144,\"predicted\":5}]}");
 	struct report report;
 	expect_success(report_open(folder, &report));
-	assert_false(report.surface.known);
+	assert_false(report.surface_known);
 	for (int kind = 0; kind < TRACE_KINDS; kind++) assert_int_equal(report.traces[kind].count, 0);
 	assert_non_null(strstr(report.missing.data, "not of the form"));
 	report_close(&report);
@@ -79,8 +79,8 @@ static void broken_tables_are_named(void **state) {
 	    {"width,depth,N,D,C,loss\n", "no column 'id'"},
 	    {"id,width,depth,N,D,C,loss\na,16,1,3072,1e6,1e9,2.5\nb,16,1,3072,1e6,1e9,x\n",
 	     "line 3, column 'loss': found 'x'"},
-	    {"id,width,depth,N,D,C,loss\na,16,1,3072,1e6,1e9\n", "line 2: fewer fields than the 7"},
-	    {"id,width,depth,N,D,C,loss\na,16,1,3072,1e6,1e9,2,3\n", "line 2: more fields than the 7"},
+	    {"id,width,depth,N,D,C,loss\na,16,1,3072,1e6,1e9\n", "line 2: found 6 fields, expected the 7"},
+	    {"id,width,depth,N,D,C,loss\na,16,1,3072,1e6,1e9,2,3\n", "line 2: found 8 fields, expected the 7"},
 	    {"id,width,depth,N,D,C,loss\na,16,1,-3072,1e6,1e9,2\n", "line 2: N and D must be above 0"},
 	    {"id,width,depth,N,D,C,loss\na,16,1,,1e6,1e9,2\n", "line 2, column 'N': found ''"},
 	};
