@@ -19,18 +19,6 @@ static const struct option_row report_rows[] = {
     {"json", OPTION_FLAG, offsetof(struct report_options, json), "no", 0, 0, "print one JSON object", NULL},
 };
 
-static void print_help(void) {
-	struct text help = {0};
-	options_help(report_rows, COUNT_OF(report_rows), &help);
-	printf(
-	    "usage: rung report LAB [options]\n\n"
-	    "Draws one self-contained page from the files of a lab folder, finished or not: learning curves, the\n"
-	    "fitted law, isoFLOP curves, residuals, the interval of E, compute-optimal sizes, samples, the runs.\n"
-	    "It opens from disk in any browser and asks no network for anything.\n\n%s",
-	    help.data ? help.data : "");
-	text_free(&help);
-}
-
 /* A line of words, broken before COLUMNS, behind a "- ". */
 static void print_wrapped(const char *line, size_t length) {
 	size_t column = 0;
@@ -146,8 +134,14 @@ int report_command(int argc, char **argv) {
 	bool help = false;
 	struct error *error = options_parse(report_rows, COUNT_OF(report_rows), &options, argc, argv, &operands, &help);
 	if (!error && help) {
-		print_help();
-	} else if (!error && operands.count != 1) {
+		free(operands.items);
+		return command_help(
+		    "rung report LAB [options]\n\n"
+		    "Draws one self-contained page from the files of a lab folder, finished or not. It\n"
+		    "opens from disk in any browser and asks no network for anything.\n",
+		    report_rows, COUNT_OF(report_rows));
+	}
+	if (!error && operands.count != 1) {
 		error = error_new(
 		    ERROR_USAGE, "rung report takes one lab folder, found %d; 'rung report --help' says more", operands.count);
 	} else if (!error) {

@@ -209,7 +209,7 @@ function call(title, lines) {
 
 function drawHeadline() {
 	const corpus = data.corpus || {};
-	const law = fit.law ? `${fit.law} law, ${(fit.points && fit.points.used) || "?"} points fitted` : "no law fitted yet";
+	const law = Number.isFinite(number(fit.objective)) ? `${fit.law || "fitted"} law, ${(fit.points && fit.points.used) || "?"} points fitted` : "no law fitted";
 	const runs = `${data.points.length} runs of ${data.rungs.length} rung${data.rungs.length === 1 ? "" : "s"}`;
 	place("subtitle", [corpus.description, runs, law].filter(Boolean).join(" · "));
 	drawCards();
