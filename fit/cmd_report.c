@@ -137,8 +137,8 @@ int report_command(int argc, char **argv) {
 		free(operands.items);
 		return command_help(
 		    "rung report LAB [options]\n\n"
-		    "Draws one self-contained page from the files of a lab folder, finished or not. It\n"
-		    "opens from disk in any browser and asks no network for anything.\n",
+		    "Draws one self-contained page from the files of a lab folder, finished or not.\n"
+		    "It opens from disk in any browser and asks no network for anything.\n",
 		    report_rows, COUNT_OF(report_rows));
 	}
 	if (!error && operands.count != 1) {
