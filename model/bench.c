@@ -223,13 +223,6 @@ static size_t layout(struct kernel_bench *b, struct arena *arena) {
 	const size_t outputs[WEIGHT_COUNT] = {3 * d, d, 4 * d, d, V}, inputs[WEIGHT_COUNT] = {d, d, d, 4 * d, d};
 	size_t bytes = 0;
 
-#define TAKE(pointer, count)                                                                                           \
-	do {                                                                                                               \
-		const size_t take_bytes_ = (count) * sizeof *(pointer);                                                        \
-		bytes += arena_padded(take_bytes_);                                                                            \
-		if (arena) (pointer) = arena_take(arena, take_bytes_);                                                         \
-	} while (0)
-
 	for (int w = 0; w < WEIGHT_COUNT; w++) {
 		struct weight *weight = &b->weights[w];
 		weight->outputs = (int)outputs[w];
@@ -257,7 +250,6 @@ static size_t layout(struct kernel_bench *b, struct arena *arena) {
 	TAKE(b->scratch, b->kernels->attention_scratch(b->attention));
 	TAKE(b->targets, R);
 	TAKE(b->loss, R);
-#undef TAKE
 	return bytes;
 }
 

@@ -12,6 +12,14 @@
 /* Scores are 1.44 q.k / sqrt(16): with q and k normalised, a constant sharpens what the norm has flattened. */
 #define SCORE_SCALE ((real)(1.44 / 4))
 
+/* A layout function runs twice: with `arena` NULL it counts `bytes`, then it hands them out. */
+#define TAKE(pointer, count)                                                                                           \
+	do {                                                                                                               \
+		const size_t take_bytes_ = (count) * sizeof *(pointer);                                                        \
+		bytes += arena_padded(take_bytes_);                                                                            \
+		if (arena) (pointer) = arena_take(arena, take_bytes_);                                                         \
+	} while (0)
+
 /* Sizes of the attention of one micro-batch. q, k and v of a position stand in one row: (B,T,3,H,16). */
 struct attention_shape {
 	int B, T, H;

@@ -45,13 +45,6 @@ static size_t layout(struct model *model, struct arena *arena) {
 	struct network *network = &model->network;
 	size_t bytes = 0;
 
-#define TAKE(pointer, count)                                                                                           \
-	do {                                                                                                               \
-		const size_t take_bytes_ = (count) * sizeof *(pointer);                                                        \
-		bytes += arena_padded(take_bytes_);                                                                            \
-		if (arena) (pointer) = arena_take(arena, take_bytes_);                                                         \
-	} while (0)
-
 	TAKE(network->parameters, network->table.total);
 	if (network->training) TAKE(model->gradients, network->table.total);
 	TAKE(network->rope, (size_t)network->shape.context * HEAD_WIDTH);
@@ -64,7 +57,6 @@ static size_t layout(struct model *model, struct arena *arena) {
 		if (i > EMBEDDING && network->kernels->pack)
 			TAKE(weight->packed, network->kernels->packed_reals(tensor->rows, tensor->cols));
 	}
-#undef TAKE
 	return bytes;
 }
 

@@ -19,13 +19,6 @@ static size_t layout(const struct network *network, struct pass *pass, struct ar
 	const struct attention_shape attention = {network->sequences, shape->context, (int)H};
 	size_t bytes = 0;
 
-#define TAKE(pointer, count)                                                                                           \
-	do {                                                                                                               \
-		const size_t take_bytes_ = (count) * sizeof *(pointer);                                                        \
-		bytes += arena_padded(take_bytes_);                                                                            \
-		if (arena) (pointer) = arena_take(arena, take_bytes_);                                                         \
-	} while (0)
-
 	TAKE(pass->embedded, R * d);
 	TAKE(pass->embedded_r, R);
 	for (int l = 0; l < shape->depth; l++) {
@@ -61,7 +54,6 @@ static size_t layout(const struct network *network, struct pass *pass, struct ar
 	TAKE(pass->row_loss, R);
 	TAKE(pass->inputs, R);
 	TAKE(pass->targets, R);
-#undef TAKE
 	return bytes;
 }
 

@@ -1,32 +1,6 @@
 #!/usr/bin/env bash
 # rung bench as a user runs it: what it prints, that its JSON agrees with itself, and what it says to wrong questions.
-set -uo pipefail
-rung=${rung:-./rung}
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-number=0
-
-verdict() { # NAME GOOD: a line of TAP, with what the last command said when it is bad
-	number=$((number + 1))
-	if [ "$2" -eq 1 ]; then
-		echo "ok $number - $1"
-		return
-	fi
-	echo "not ok $number - $1"
-	sed 's/^/# out: /' "$scratch/out" | tail -n 20
-	sed 's/^/# err: /' "$scratch/err" | tail -n 20
-}
-# check NAME EXPECTED_CODE STDOUT_PATTERN STDERR_PATTERN COMMAND...   (an empty pattern matches everything)
-check() {
-	local name=$1 expected=$2 out=$3 err=$4 code good=1
-	shift 4
-	"$@" >"$scratch/out" 2>"$scratch/err"
-	code=$?
-	[ "$code" -eq "$expected" ] || good=0
-	[ -z "$out" ] || grep -qE -- "$out" "$scratch/out" || good=0
-	[ -z "$err" ] || grep -qE -- "$err" "$scratch/err" || good=0
-	verdict "$name (exit code $code)" "$good"
-}
+. "$(dirname "$0")/tap.sh"
 # json NAME PYTHON COMMAND...: `a` is the answer; assertions in PYTHON
 json() {
 	local name=$1 program=$2

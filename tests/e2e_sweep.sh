@@ -1,41 +1,7 @@
 #!/usr/bin/env bash
 # A ladder as a user runs it: planned, swept, run again, stopped in every way and gone on with, and asked for wrongly.
-set -uo pipefail
-cd "$(dirname "$0")/.." || exit 1
-rung=${rung:-$PWD/rung}
+. "$(dirname "$0")/tap.sh"
 plan=$PWD/tests/data/tiny-plan.json
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-number=0
-
-# verdict NAME GOOD: one line of TAP, with what the last command said when it is bad.
-verdict() {
-	number=$((number + 1))
-	if [ "$2" -eq 1 ]; then
-		echo "ok $number - $1"
-		return
-	fi
-	echo "not ok $number - $1"
-	sed 's/^/# out: /' "$scratch/out" | tail -n 20
-	sed 's/^/# err: /' "$scratch/err" | tail -n 20
-}
-# check NAME EXPECTED_CODE STDOUT_PATTERN STDERR_PATTERN COMMAND...   ('' matches everything)
-check() {
-	local name=$1 expected=$2 out=$3 err=$4 code good=1
-	shift 4
-	"$@" >"$scratch/out" 2>"$scratch/err"
-	code=$?
-	[ "$code" -eq "$expected" ] || good=0
-	grep -qE -- "$out" "$scratch/out" || [ -z "$out" ] || good=0
-	grep -qE -- "$err" "$scratch/err" || [ -z "$err" ] || good=0
-	verdict "$name (exit code $code)" "$good"
-}
-# holds NAME COMMAND...
-holds() {
-	local name=$1
-	shift
-	if "$@" >"$scratch/out" 2>"$scratch/err"; then verdict "$name" 1; else verdict "$name" 0; fi
-}
 
 # ------------------------------------------------------------------------------------------------ a ladder from end to end
 

@@ -44,13 +44,16 @@ struct error *train_generate(
 	const int vocab = model_shape(model)->vocab;
 	struct rng rng = rng_make(seed, "sample");
 	const real *logits = NULL;
-	struct error *error = NULL;
+	uint16_t *written = array_new((size_t)tokens + 1, sizeof *written);
+	struct error *error = written ? NULL : error_memory((size_t)tokens * sizeof *written);
+	size_t count = 0;
 	for (size_t i = 0; i < prompt_count; i++) logits = generator_step(generator, prompt[i]);
-	for (int64_t i = 0; i < tokens && logits && !error && !interrupt_pending(); i++) {
-		const uint16_t token = (uint16_t)sample_token(logits, vocab, temperature, &rng);
-		error = corpus_decode(corpus, &token, 1, out);
-		logits = generator_step(generator, token);
+	for (; count < (size_t)tokens && logits && written && !interrupt_pending(); count++) {
+		written[count] = (uint16_t)sample_token(logits, vocab, temperature, &rng);
+		logits = generator_step(generator, written[count]);
 	}
+	if (!error) error = corpus_decode(corpus, written, count, out);
+	free(written);
 	generator_close(generator);
 	return error ? error : text_error(out);
 }
