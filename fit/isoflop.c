@@ -8,6 +8,7 @@
 #define MOST_BUDGETS 6
 #define GOOD_SIZES 4   /* that a budget should have: a parabola through three points fits whatever they are */
 #define LEAST_SIZES 3  /* that it must have */
+#define LEAST_MINIMA 3 /* for a slope */
 #define SAME_SIZE 1e-9 /* relative, as in design.c */
 #define SAME_HORIZON 1e-6
 
@@ -151,17 +152,35 @@ static void find_minimum(struct fit_isoflop *budget, double *x, double *y) {
 
 /* --------------------------------------------------------------------------------------------------------- budgets --- */
 
-/* The slope of ln N* in ln C by least squares over the minima that mean something. */
+void fit_line(const double *x, const double *y, const double *weight, size_t count, double *slope, double *intercept) {
+	double total = 0, mean_x = 0, mean_y = 0, xx = 0, xy = 0;
+	for (size_t i = 0; i < count; i++) {
+		double w = weight ? weight[i] : 1;
+		total += w;
+		mean_x += w * x[i];
+		mean_y += w * y[i];
+	}
+	mean_x /= total;
+	mean_y /= total;
+	for (size_t i = 0; i < count; i++) {
+		double w = weight ? weight[i] : 1;
+		xx += w * (x[i] - mean_x) * (x[i] - mean_x);
+		xy += w * (x[i] - mean_x) * (y[i] - mean_y);
+	}
+	*slope = xx > 0 ? xy / xx : NAN;
+	*intercept = mean_y - *slope * mean_x;
+}
+
+/* The slope of ln N* in ln C over the minima that mean something. */
 static void find_slope(struct fit_isoflops *isoflops) {
-	double n = 0, sx = 0, sy = 0, xx = 0, xy = 0;
+	double x[MOST_BUDGETS], y[MOST_BUDGETS], intercept;
 	for (size_t i = 0; i < isoflops->count; i++) {
 		const struct fit_isoflop *budget = &isoflops->items[i];
 		if (budget->edge) continue;
-		double x = log(budget->C / isoflops->items[0].C), y = log(budget->minimum.N);
-		n++, sx += x, sy += y, xx += x * x, xy += x * y;
+		x[isoflops->a_budgets] = log(budget->C);
+		y[isoflops->a_budgets++] = log(budget->minimum.N);
 	}
-	isoflops->a_budgets = (size_t)n;
-	isoflops->a = n >= 3 ? (n * xy - sx * sy) / (n * xx - sx * sx) : NAN;
+	if (isoflops->a_budgets >= LEAST_MINIMA) fit_line(x, y, NULL, isoflops->a_budgets, &isoflops->a, &intercept);
 }
 
 static struct error *add_budget(

@@ -20,7 +20,8 @@ static const struct grid coarse_grid = {
 #define MOST_STARTS 25
 #define NODE_LOW 0.03
 #define NODE_HIGH 2.5
-#define GRID_ROWS 2048 /* more rows than this are thinned on the grid, which only has to find starts */
+#define WORTH_THREADS 300 /* rows: below, all polishes take a few milliseconds */
+#define GRID_ROWS 2048    /* more rows than this are thinned on the grid, which only has to find starts */
 
 /* The box of the search. Coefficients are in units of the geometric mean loss at the centre of the table. */
 #define COEFFICIENT_MOST 1e3
@@ -276,7 +277,7 @@ struct error *law_solve(const struct law *law, const struct table *table, struct
 		*solution = (struct solution){.objective = INFINITY, .slope = INFINITY, .stop = STOP_UNDEFINED};
 		return NULL;
 	}
-#pragma omp parallel
+#pragma omp parallel if (table->count > WORTH_THREADS)
 	{
 		machine_flush_denormals(); /* as in the main thread, or the last bits would depend on who does the work */
 #pragma omp for schedule(dynamic)

@@ -249,7 +249,7 @@ static void warn_of_extrapolation(struct fit *fit) {
 		warn(
 		    fit, "extrapolation",
 		    "At %zu of the %zu budgets within the data the optimum asks for an N or D that was never "
-		    "trained (marked *): there it is an extrapolation.",
+		    "trained: there it is an extrapolation.",
 		    outside, inside);
 	}
 	size_t edges = 0;

@@ -1,0 +1,111 @@
+#!/usr/bin/env bash
+# rung fit as a user runs it: on a lab, on tables of others, with what goes wrong.
+# shellcheck source=tests/tap.sh
+source "$(dirname "$0")/tap.sh"
+
+# table HEADER FORMAT: losses of 0.8 + 16 N^-0.3 + 190 D^-0.35 with fixed errors of about 0.3 %, five sizes by six horizons.
+table() {
+	echo "$1"
+	awk -v format="$2" 'BEGIN {
+		split("6144 36864 82944 196608 442368", N); srand(1)
+		for (i = 1; i <= 5; i++) for (k = 0; k < 6; k++) {
+			D = 1e6 * 2 ^ k; error = 0.003 * sin(7 * i + 3 * k * k + i * k)
+			loss = (0.8 + 16 * N[i] ^ -0.3 + 190 * D ^ -0.35) * exp(error)
+			row = format; gsub("ID", "run" i "-" k, row); gsub("N", N[i], row); gsub("D", D, row)
+			gsub("C", 6 * N[i] * D, row); gsub("L", sprintf("%.6f", loss), row); print row
+		}
+	}'
+}
+# value FILE PATTERN: the number behind a key of an indented JSON file, where it first stands.
+value() { grep -m1 "\"$2\":" "$1" | sed 's/.*: //; s/,$//'; }
+# between VALUE LOW HIGH
+between() { awk -v x="$1" -v low="$2" -v high="$3" 'BEGIN {exit !(x + 0 == x && low <= x && x <= high)}'; }
+
+fit=("$rung" fit --replicates 100)
+mkdir "$scratch/lab"
+table id,N,D,C,loss,loss_error,fit,reason ID,N,D,C,L,0.002,1, >"$scratch/lab/points.csv"
+echo "short-run,6144,5e4,1.8e9,4.1,0.002,0,short" >>"$scratch/lab/points.csv"
+
+check 'a lab is fitted, by default with 1000 refits' 0 'L\(N, D\) = E .* converged: 25 of 25' 'wrote .*/lab/fit.json' "$rung" fit "$scratch/lab"
+cp "$scratch/out" "$scratch/summary"
+holds 'the summary fits 80 columns' awk 'length($0) > 80 {exit 1} END {if (NR < 30) exit 1}' "$scratch/summary"
+holds 'rows left out are told' grep -q 'left out: 1 short' "$scratch/summary"
+check 'the largest rung is predicted' 0 'N = 442k predicted from the smaller sizes' '' "${fit[@]}" "$scratch/lab"
+holds 'alpha comes out' between "$(value "$scratch/lab/fit.json" alpha)" 0.28 0.32
+holds 'beta comes out' between "$(value "$scratch/lab/fit.json" beta)" 0.34 0.36
+holds 'the file says that it converged' test "$(value "$scratch/lab/fit.json" converged)" = true
+
+cp "$scratch/lab/fit.json" "$scratch/first.json"
+OMP_NUM_THREADS=1 "${fit[@]}" "$scratch/lab" >/dev/null 2>&1
+holds 'one thread writes the same bytes' cmp "$scratch/first.json" "$scratch/lab/fit.json"
+OMP_NUM_THREADS=3 "${fit[@]}" "$scratch/lab" --json >"$scratch/printed.json" 2>/dev/null
+holds 'three threads print them' cmp "$scratch/first.json" "$scratch/printed.json"
+"${fit[@]}" "$scratch/lab" --seed 2 --out "$scratch/other.json" >/dev/null 2>&1
+holds 'another seed draws other intervals' sh -c "! cmp -s '$scratch/first.json' '$scratch/other.json'"
+holds 'and finds the same minimum' test "$(value "$scratch/first.json" objective)" = "$(value "$scratch/other.json" objective)"
+holds '--out leaves the lab alone' cmp "$scratch/first.json" "$scratch/lab/fit.json"
+if command -v python3 >/dev/null; then
+	holds 'fit.json is JSON with the documented members' python3 -c '
+import json, math, sys
+fit = json.load(open(sys.argv[1]))
+for key in "law points columns design parameters identified objective rms converged certificate intervals bootstrap allocation halving profile_E laws isoflop isoflop_a residuals prediction left_out warnings text".split():
+    assert key in fit, key
+p = fit["parameters"]
+for row in fit["residuals"]:
+    predicted = p["E"] + p["A"] * row["N"] ** -p["alpha"] + p["B"] * row["D"] ** -p["beta"]
+    assert abs(math.log(predicted / row["predicted"])) < 1e-12
+    assert abs(math.log(row["loss"] / predicted) - row["residual"]) < 1e-12
+objective = sum(r * r / 2 if abs(r) <= 1e-3 else 1e-3 * (abs(r) - 0.5e-3) for r in (row["residual"] for row in fit["residuals"]))
+assert abs(objective / fit["objective"] - 1) < 1e-9
+assert fit["points"] == {"used": 30, "left_out": 1, "rungs": 5} and fit["left_out"][0]["reason"] == "short"
+assert abs(fit["allocation"]["a"] - p["beta"] / (p["alpha"] + p["beta"])) < 1e-15
+for key, (low, high) in fit["intervals"].items():
+    assert low < (fit["allocation"]["a"] if key == "a" else p[key]) < high, key
+' "$scratch/first.json"
+fi
+
+# Tables of others: their columns, their units, no lab.
+table 'run;x,params,tokens,nats' 'ID,N,D,L' >"$scratch/table.csv"
+check 'columns are named' 0 'table.csv: 30 points, 5 sizes, 6 token counts' '' \
+	"${fit[@]}" "$scratch/table.csv" --N params --D tokens --loss nats
+holds 'nothing is written beside a table' test ! -e "$scratch/fit.json"
+check 'the nearest column is offered' 3 '' "table.csv: line 1: there is no column 'parms'.* --N params" \
+	"$rung" fit "$scratch/table.csv" --N parms --D tokens --loss nats
+table params,flops,nats N,C,L | sed 's/$/\r/' >"$scratch/crlf.csv"
+check 'D is C / 6N where there is none, and CRLF is fine' 0 '"horizons": 6' '' \
+	"${fit[@]}" "$scratch/crlf.csv" --N params --C flops --loss nats --json --out "$scratch/derived.json"
+holds 'alpha comes out of it' between "$(value "$scratch/derived.json" alpha)" 0.28 0.32
+check 'rungs can be drawn whole' 0 '"method": "rungs"' '' "${fit[@]}" "$scratch/lab" --json --bootstrap rungs
+
+# What the data cannot say.
+{ echo N,D,loss; for n in 1e4 2e4 4e4 8e4 16e4 32e4; do echo "$n,$(awk "BEGIN {print 20 * $n}"),$(awk "BEGIN {print 1 + 16 * $n ^ -0.3}")"; done; } >"$scratch/line.csv"
+check 'one line of N and D is no surface' 0 'L\(N, D\): not fitted' '' "${fit[@]}" "$scratch/line.csv"
+check 'the warning has its code' 0 '"code": "one_line"' '' "${fit[@]}" "$scratch/line.csv" --json
+check 'one row gives no law, and says so' 0 'single_N: All points have one N' '' "$rung" fit <(printf 'N,D,loss\n1e4,1e6,3\n')
+
+# What goes wrong.
+check 'a bad value is named with its place' 3 '' "line 3, column loss: found 'nan', expected a finite number above zero" \
+	"$rung" fit <(printf 'N,D,loss\n1e4,1e6,3\n1e4,2e6,nan\n')
+check 'a short row is named' 3 '' 'line 2: found 2 fields, expected 3' "$rung" fit <(printf 'N,D,loss\n1e4,1e6\n')
+check 'an empty file' 3 '' 'the file is empty' "$rung" fit <(printf '')
+check 'a header alone' 3 '' 'no row to fit' "$rung" fit <(printf 'N,D,loss\n')
+check 'no such file' 1 '' 'cannot open .*nowhere.csv' "$rung" fit "$scratch/nowhere.csv"
+check 'a folder that is no lab' 1 '' "no lab folder with points \('rung sweep' writes points.csv\)" "$rung" fit "$scratch"
+check 'nothing to fit' 2 '' 'takes one lab folder or one table; found 0' "$rung" fit
+check 'two at once' 2 '' 'found 2' "$rung" fit "$scratch/lab" "$scratch/lab"
+check 'an unknown option' 2 '' 'replicates' "$rung" fit "$scratch/lab" --replicate 3
+check 'an unknown bootstrap' 2 '' 'expected auto, simulated or rungs' "$rung" fit "$scratch/lab" --bootstrap jackknife
+check 'too few replicates' 2 '' '100' "$rung" fit "$scratch/lab" --replicates 5
+check 'nowhere to write' 1 '' 'nowhere' "${fit[@]}" "$scratch/lab" --out "$scratch/nowhere/fit.json"
+check 'help' 0 'usage: rung fit LAB' '' "$rung" fit --help
+
+# A published table, where it is at hand: 104 runs of four data sets.
+published=../shared/data/gadre_runs.csv
+if [ -e "$published" ]; then
+	{ head -n 1 "$published"; awk -F, '$2 ~ /^rpj/' "$published"; } >"$scratch/redpajama.csv"
+	check 'published runs of one data set converge' 0 'converged: [0-9]+ of 25' '' \
+		"${fit[@]}" "$scratch/redpajama.csv" --loss loss_c4_val
+else
+	echo "ok $((number += 1)) - published runs # SKIP $published is not here"
+fi
+echo "1..$number"
