@@ -118,37 +118,39 @@ static double restricted_likelihood(struct linear_model *model, double share, do
 	return *freedom * log(squares) + log_volume;
 }
 
+/* The share of the variance at which the restricted likelihood is largest. */
+static double likely_share(struct linear_model *model) {
+	const double golden = 0.6180339887498949;
+	double variance, best = INFINITY, at = 0;
+	int freedom;
+	for (int k = 0; k < SHARES; k++) {
+		double value = restricted_likelihood(model, (double)k / SHARES, &variance, &freedom);
+		if (value >= best) continue;
+		best = value;
+		at = (double)k / SHARES;
+	}
+	double low = fmax(0, at - 1.0 / SHARES), high = fmin(at + 1.0 / SHARES, 1 - 1e-6);
+	for (int round = 0; round < 30; round++) {
+		double left = high - golden * (high - low), right = low + golden * (high - low);
+		bool rises = restricted_likelihood(model, left, &variance, &freedom) <=
+		             restricted_likelihood(model, right, &variance, &freedom);
+		*(rises ? &high : &low) = rises ? right : left;
+	}
+	return low == 0 ? 0 : (low + high) / 2; /* the search never left zero: that is it */
+}
+
 struct error *noise_estimate(
     const struct law *law, const struct table *table, const double *x, struct fit_noise *noise, int *freedom) {
 	struct linear_model model;
 	struct error *error = linear_model_new(law, table, x, &model);
 	if (error) goto done;
-	double scale = robust_scale(model.residual, model.n, model.p, model.white_residual);
+	double scale = robust_scale(model.residual, model.n, model.p, model.white_residual), variance;
 	for (size_t i = 0; i < model.n; i++)
 		model.residual[i] = fmin(fmax(model.residual[i], -WINSORISE * scale), WINSORISE * scale);
-	double variance;
 	restricted_likelihood(&model, 0, &variance, freedom);
 	*noise = (struct fit_noise){.point = sqrt(variance), .rung = NAN};
-	bool shared = table->groups >= LEAST_RUNGS && (int)model.n - table->groups >= model.p;
-	if (shared) noise->rung = 0;
-	if (shared && variance > 0) {
-		double best = INFINITY, at = 0;
-		for (int k = 0; k < SHARES; k++) {
-			double value = restricted_likelihood(&model, (double)k / SHARES, &variance, freedom);
-			if (value < best) {
-				best = value;
-				at = (double)k / SHARES;
-			}
-		}
-		/* Golden section between the neighbours. */
-		double low = fmax(0, at - 1.0 / SHARES), high = fmin(at + 1.0 / SHARES, 1 - 1e-6);
-		for (int round = 0; round < 30; round++) {
-			double left = high - 0.6180339887498949 * (high - low), right = low + 0.6180339887498949 * (high - low);
-			bool fall = restricted_likelihood(&model, left, &variance, freedom) >
-			            restricted_likelihood(&model, right, &variance, freedom);
-			*(fall ? &low : &high) = fall ? left : right;
-		}
-		double share = at == 0 && low == 0 ? 0 : (low + high) / 2;
+	if (table->groups >= LEAST_RUNGS && (int)model.n - table->groups >= model.p) {
+		double share = variance > 0 ? likely_share(&model) : 0;
 		restricted_likelihood(&model, share, &variance, freedom);
 		noise->point = sqrt(variance);
 		noise->rung = sqrt(variance * share / (1 - share));

@@ -260,6 +260,7 @@ struct error *fit_curves(
 	double *memory = array_new(2 * n + 1, sizeof *memory);
 	struct error *error = NULL;
 	*count = 0;
+	if (n == 0) goto done;
 	if (!order || !memory) {
 		error = error_memory(n * (sizeof *order + 2 * sizeof *memory));
 		goto done;

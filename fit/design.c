@@ -31,7 +31,8 @@ static int distinct(double *values, size_t count, double tolerance) {
 struct error *fit_design_of(const struct fit_points *points, struct fit_design *design) {
 	size_t n = points->count;
 	*design = (struct fit_design){.points = n, .rungs = points->rungs, .correlation = NAN};
-	double *values = array_new(n + 1, sizeof *values);
+	if (n == 0) return NULL;
+	double *values = array_new(n, sizeof *values);
 	if (!values) return error_memory(n * sizeof *values);
 	for (size_t i = 0; i < n; i++) values[i] = points->items[i].C;
 	distinct(values, n, 0);

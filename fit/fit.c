@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#define ISOFLOP_DRAWS 200
+
 /* E, A, B, alpha, beta by index: for intervals and for what the data identify. */
 double fit_parameter(const struct fit_surface *surface, int index) {
 	const double parameters[FIT_SURFACE_PARAMETERS] = {
@@ -38,13 +40,16 @@ static struct error *fit_surface_part(
 	TRY(fit_profile_E(points, &fit->surface, &fit->replicates, &fit->profile));
 	TRY(fit_allocate(points, &fit->surface.surface, &fit->replicates, &fit->allocation));
 	TRY(fit_predict_largest(points, options->resampling, count, seed, &fit->prediction));
+	size_t draws = count < ISOFLOP_DRAWS ? count : ISOFLOP_DRAWS;
+	TRY(fit_isoflop_interval(
+	    points, &fit->surface.surface, &fit->replicates.noise, fit->isoflops.a, draws, seed, &fit->isoflop_interval));
 	identify(fit);
 	fit->fitted = true;
 	return NULL;
 }
 
 struct error *fit_all(const struct fit_points *points, const struct fit_options *options, struct fit *fit) {
-	*fit = (struct fit){.points = points, .options = *options};
+	*fit = (struct fit){.points = points, .options = *options, .isoflop_interval = {NAN, NAN}};
 	struct error *error = fit_design_of(points, &fit->design);
 	if (!error) {
 		error =

@@ -291,6 +291,13 @@ void fit_parabola(const double *x, const double *y, size_t count, double c[3]);
 MUST_CHECK struct error *fit_isoflop(const struct fit_points *points, struct fit_isoflops *isoflops);
 void fit_isoflops_free(struct fit_isoflops *isoflops);
 
+/* How far the slope `a` of those curves can be trusted: the same is done to `count` tables with the losses of `surface`
+ * and new errors, and what their slopes scatter about that of a table without errors is taken off `a` on both sides (the
+ * basic bootstrap). NaN when `a` is, or when most tables give none. */
+MUST_CHECK struct error *fit_isoflop_interval(
+    const struct fit_points *points, const struct fit_surface *surface, const struct fit_noise *noise, double a,
+    size_t count, uint64_t seed, struct fit_interval *interval);
+
 /* -------------------------------------------------------------------------------- held-out rung (fit/prediction.c) --- */
 
 struct fit_predicted {
@@ -346,6 +353,7 @@ struct fit {
 	struct fit_curve curves[FIT_CURVES];
 	int curve_count;
 	struct fit_isoflops isoflops;
+	struct fit_interval isoflop_interval; /* of isoflops.a; NaN without a surface to tell the noise from */
 	struct fit_warning warnings[FIT_MOST_WARNINGS];
 	int warning_count;
 };

@@ -246,3 +246,57 @@ void fit_isoflops_free(struct fit_isoflops *isoflops) {
 	free(isoflops->items);
 	*isoflops = (struct fit_isoflops){0};
 }
+
+/* ---------------------------------------------------------------------------------------------------------- interval --- */
+
+/* The slope of a table with the losses of the surface, and errors when `rng` is not NULL. `copy` and `shared` are room for
+ * the points and for a number per rung. */
+static struct error *simulated_slope(
+    const struct fit_points *points, const struct fit_surface *surface, const struct fit_noise *noise, struct rng *rng,
+    struct fit_points *copy, double *shared, double *a) {
+	double rung = isnan(noise->rung) ? 0 : noise->rung;
+	for (int r = 0; r < points->rungs; r++) shared[r] = rng ? rung * rng_normal(rng) : 0;
+	for (size_t i = 0; i < points->count; i++) {
+		struct fit_point *point = &copy->items[i];
+		*point = points->items[i];
+		double error = rng ? shared[point->rung] + noise->point * rng_normal(rng) : 0;
+		point->loss = fit_surface_loss(surface, point->N, point->D) * exp(error);
+	}
+	struct fit_isoflops isoflops;
+	TRY(fit_isoflop(copy, &isoflops));
+	*a = isoflops.a;
+	fit_isoflops_free(&isoflops);
+	return NULL;
+}
+
+struct error *fit_isoflop_interval(
+    const struct fit_points *points, const struct fit_surface *surface, const struct fit_noise *noise, double a,
+    size_t count, uint64_t seed, struct fit_interval *interval) {
+	struct fit_points copy = {.count = points->count, .rungs = points->rungs};
+	struct error *error = NULL;
+	double *values = array_new(count + 1, sizeof *values),
+	       *shared = array_new((size_t)points->rungs + 1, sizeof *shared);
+	copy.items = array_new(points->count + 1, sizeof *copy.items);
+	*interval = (struct fit_interval){NAN, NAN};
+	if (!values || !shared || !copy.items) {
+		error = error_memory(points->count * sizeof *copy.items + count * sizeof *values);
+		goto done;
+	}
+	double centre;
+	error = simulated_slope(points, surface, noise, NULL, &copy, shared, &centre);
+	struct rng rng = rng_make(seed, "isoflop");
+	size_t known = 0;
+	for (size_t i = 0; i < count && !error; i++) {
+		error = simulated_slope(points, surface, noise, &rng, &copy, shared, &values[known]);
+		known += !isnan(values[known]);
+	}
+	if (error || isnan(a) || known * 2 < count) goto done;
+	struct fit_interval spread = interval_of(values, known);
+	if (isnan(centre)) centre = quantile_sorted(values, known, 0.5);
+	*interval = (struct fit_interval){a - (spread.high - centre), a - (spread.low - centre)};
+done:
+	free(values);
+	free(shared);
+	free(copy.items);
+	return error;
+}

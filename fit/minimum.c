@@ -11,10 +11,12 @@
 #include <string.h>
 
 #define MOST_ITERATIONS 400
+#define LARGEST_STEP 10.0
+#define SMALLEST_STEP 1e-16
 #define SLOPE_ZERO 3e-14 /* of an objective whose slopes are of order one */
 
-/* The step within `radius` that minimises g's + s'Hs/2, from the eigenvalues of H. Returns the predicted change (<= 0). */
-static double trust_step(
+/* The step within `radius` that minimises g's + s'Hs/2, from the eigenvalues of H. */
+static void trust_step(
     int n, const double *values, const double *vectors, const double *gradient, double radius, double *step) {
 	double along[MOST_PARAMETERS]; /* the gradient in the eigenvectors */
 	for (int k = 0; k < n; k++) {
@@ -50,120 +52,127 @@ static double trust_step(
 		double rest = sqrt(radius * radius - length2);
 		for (int i = 0; i < n; i++) step[i] += rest * vectors[i * n];
 	}
-	double change = 0;
-	for (int k = 0; k < n; k++) {
-		double s = 0;
-		for (int i = 0; i < n; i++) s += step[i] * vectors[i * n + k];
-		change += s * (along[k] + values[k] * s / 2);
-	}
-	return change;
 }
 
-/* Lists the parameters that may move and returns their number; the others sit on a bound that the gradient presses them
- * against. */
-static int free_parameters(const struct objective *objective, const double *x, const double *gradient, int *list) {
-	int count = 0;
+/* Where the search stands. */
+struct place {
+	double x[MOST_PARAMETERS], value;
+	double gradient[MOST_PARAMETERS], hessian[MOST_PARAMETERS * MOST_PARAMETERS];
+};
+
+static void look(const struct objective *objective, struct place *place) {
+	place->value = objective->evaluate(objective->data, place->x, place->gradient, place->hessian);
+}
+
+/* The parameters that may move from a place, and the quadratic model of the function in them. The others are held, or sit
+ * on a bound that the gradient presses them against. */
+struct model {
+	int count, list[MOST_PARAMETERS];
+	double gradient[MOST_PARAMETERS], hessian[MOST_PARAMETERS * MOST_PARAMETERS];
+	double values[MOST_PARAMETERS], vectors[MOST_PARAMETERS * MOST_PARAMETERS]; /* of the Hessian */
+	double slope;                                                               /* the largest */
+};
+
+static void find_free(const struct objective *objective, const struct place *place, struct model *model) {
+	model->count = 0;
+	model->slope = 0;
 	for (int i = 0; i < objective->count; i++) {
-		bool pressed_down = x[i] <= objective->lower[i] && gradient[i] >= 0;
-		bool pressed_up = x[i] >= objective->upper[i] && gradient[i] <= 0;
-		if (!pressed_down && !pressed_up && objective->lower[i] < objective->upper[i]) list[count++] = i;
+		double x = place->x[i], slope = place->gradient[i];
+		bool pressed = (x <= objective->lower[i] && slope >= 0) || (x >= objective->upper[i] && slope <= 0);
+		if (pressed || objective->lower[i] == objective->upper[i]) continue;
+		model->list[model->count++] = i;
+		model->slope = fmax(model->slope, fabs(slope));
 	}
-	return count;
 }
 
-static double largest_slope(const double *gradient, const int *list, int count) {
-	double slope = 0;
-	for (int i = 0; i < count; i++) slope = fmax(slope, fabs(gradient[list[i]]));
-	return slope;
+static void find_curvature(const struct objective *objective, const struct place *place, struct model *model) {
+	for (int i = 0; i < model->count; i++) {
+		model->gradient[i] = place->gradient[model->list[i]];
+		for (int k = 0; k < model->count; k++)
+			model->hessian[i * model->count + k] = place->hessian[model->list[i] * objective->count + model->list[k]];
+	}
+	symmetric_eigen(model->count, model->hessian, model->values, model->vectors);
 }
 
 static double clip(double value, double low, double high) {
 	return fmin(fmax(value, low), high);
 }
 
+/* Puts into `to` where the model would go within `radius`, cut off at the box. Returns the change that it predicts there;
+ * *length is that of the step. */
+static double propose(
+    const struct objective *objective, const struct model *model, const struct place *from, double radius,
+    struct place *to, double *length) {
+	int n = model->count;
+	double step[MOST_PARAMETERS];
+	trust_step(n, model->values, model->vectors, model->gradient, radius, step);
+	memcpy(to->x, from->x, sizeof to->x);
+	*length = 0;
+	for (int i = 0; i < n; i++) {
+		int j = model->list[i];
+		to->x[j] = clip(from->x[j] + step[i], objective->lower[j], objective->upper[j]);
+		step[i] = to->x[j] - from->x[j];
+		*length += step[i] * step[i];
+	}
+	*length = sqrt(*length);
+	double predicted = 0;
+	for (int i = 0; i < n; i++) {
+		predicted += step[i] * model->gradient[i];
+		for (int k = 0; k < n; k++) predicted += step[i] * model->hessian[i * n + k] * step[k] / 2;
+	}
+	return predicted;
+}
+
+/* Is the new place an improvement? Where the fall drowns in rounding the slope still tells which place is nearer. */
+static bool improves(
+    const struct objective *objective, const struct place *from, const struct place *to, double slope, double predicted,
+    double noise) {
+	double fall = from->value - to->value;
+	if (!isfinite(to->value)) return false;
+	if (fall > 0 && fall >= -1e-4 * predicted) return true;
+	if (fabs(fall) > noise || predicted > 0 || -predicted > 64 * noise + DBL_MIN) return false;
+	struct model there;
+	find_free(objective, to, &there);
+	return there.slope < slope;
+}
+
 void minimize(const struct objective *objective, const double *start, struct minimum *minimum) {
-	int n = objective->count;
-	double x[MOST_PARAMETERS], gradient[MOST_PARAMETERS], hessian[MOST_PARAMETERS * MOST_PARAMETERS];
-	for (int i = 0; i < n; i++) x[i] = clip(start[i], objective->lower[i], objective->upper[i]);
+	struct place at, next;
+	struct model model;
+	double radius = 0.5, length;
 	*minimum = (struct minimum){.stop = STOP_ITERATIONS};
-	double value = objective->evaluate(objective->data, x, gradient, hessian);
-	double radius = 0.5;
-	int list[MOST_PARAMETERS], movable = 0;
-	if (!isfinite(value)) minimum->stop = STOP_UNDEFINED;
-	for (; minimum->stop == STOP_ITERATIONS && minimum->iterations < MOST_ITERATIONS; minimum->iterations++) {
-		movable = free_parameters(objective, x, gradient, list);
-		minimum->slope = largest_slope(gradient, list, movable);
-		if (minimum->slope <= SLOPE_ZERO) {
+	for (int i = 0; i < objective->count; i++) at.x[i] = clip(start[i], objective->lower[i], objective->upper[i]);
+	look(objective, &at);
+	if (!isfinite(at.value)) minimum->stop = STOP_UNDEFINED;
+	find_free(objective, &at, &model);
+	for (bool moved = true; minimum->stop == STOP_ITERATIONS && minimum->iterations < MOST_ITERATIONS;) {
+		if (model.slope <= SLOPE_ZERO) {
 			minimum->stop = STOP_GRADIENT;
 			break;
 		}
-		double g[MOST_PARAMETERS], h[MOST_PARAMETERS * MOST_PARAMETERS];
-		double values[MOST_PARAMETERS], vectors[MOST_PARAMETERS * MOST_PARAMETERS];
-		for (int i = 0; i < movable; i++) {
-			g[i] = gradient[list[i]];
-			for (int k = 0; k < movable; k++) h[i * movable + k] = hessian[list[i] * n + list[k]];
+		if (moved) find_curvature(objective, &at, &model);
+		double predicted = propose(objective, &model, &at, radius, &next, &length);
+		double noise = objective->noise + 8 * DBL_EPSILON * fabs(at.value);
+		look(objective, &next);
+		double fall = at.value - next.value;
+		moved = improves(objective, &at, &next, model.slope, predicted, noise);
+		minimum->iterations += moved;
+		if (!moved) {
+			radius = fmin(radius, length) / 4;
+			if (!(radius > SMALLEST_STEP)) minimum->stop = STOP_NO_DESCENT;
+			continue;
 		}
-		symmetric_eigen(movable, h, values, vectors);
-
-		bool moved = false;
-		while (!moved) {
-			double step[MOST_PARAMETERS], trial[MOST_PARAMETERS], new_gradient[MOST_PARAMETERS];
-			double new_hessian[MOST_PARAMETERS * MOST_PARAMETERS];
-			double predicted = trust_step(movable, values, vectors, g, radius, step);
-			memcpy(trial, x, sizeof(trial));
-			bool clipped = false;
-			for (int i = 0; i < movable; i++) {
-				double to = x[list[i]] + step[i];
-				trial[list[i]] = clip(to, objective->lower[list[i]], objective->upper[list[i]]);
-				clipped = clipped || trial[list[i]] != to;
-			}
-			double length = 0;
-			for (int i = 0; i < movable; i++) {
-				step[i] = trial[list[i]] - x[list[i]];
-				length += step[i] * step[i];
-			}
-			length = sqrt(length);
-			if (clipped) {
-				predicted = 0;
-				for (int i = 0; i < movable; i++) {
-					predicted += step[i] * g[i];
-					for (int k = 0; k < movable; k++) predicted += step[i] * h[i * movable + k] * step[k] / 2;
-				}
-			}
-			double new_value = objective->evaluate(objective->data, trial, new_gradient, new_hessian);
-			double noise = objective->noise + 8 * DBL_EPSILON * fabs(value);
-			double fall = value - new_value;
-			int new_list[MOST_PARAMETERS];
-			bool better = isfinite(new_value) && fall > 0 && fall >= -1e-4 * predicted;
-			/* Where the fall drowns in rounding the slope still tells which point is nearer. */
-			if (!better && fabs(fall) <= noise && predicted <= 0 && -predicted <= 64 * noise + DBL_MIN) {
-				int still = free_parameters(objective, trial, new_gradient, new_list);
-				better = largest_slope(new_gradient, new_list, still) < minimum->slope;
-			}
-			if (better) {
-				if (fall > -0.75 * predicted && length > 0.8 * radius) radius = fmin(3 * radius, 10);
-				if (fall < -0.25 * predicted && fall > noise) radius = fmin(radius, length) / 2;
-				memcpy(x, trial, sizeof(x));
-				memcpy(gradient, new_gradient, sizeof(gradient));
-				memcpy(hessian, new_hessian, sizeof(hessian));
-				value = new_value;
-				moved = true;
-			} else {
-				radius = fmin(radius, length) / 4;
-				if (!(radius > 1e-16)) {
-					minimum->stop = STOP_NO_DESCENT;
-					break;
-				}
-			}
-		}
+		if (fall > -0.75 * predicted && length > 0.8 * radius) radius = fmin(3 * radius, LARGEST_STEP);
+		if (fall < -0.25 * predicted && fall > noise) radius = fmin(radius, length) / 2;
+		at = next;
+		find_free(objective, &at, &model);
 	}
-	memcpy(minimum->x, x, sizeof(x));
-	minimum->value = value;
-	movable = free_parameters(objective, x, gradient, list);
-	minimum->slope = largest_slope(gradient, list, movable);
-	for (int i = 0; i < n; i++) {
-		bool is_free = false;
-		for (int k = 0; k < movable; k++) is_free = is_free || list[k] == i;
-		if (!is_free && objective->lower[i] < objective->upper[i]) minimum->at_bound |= 1u << i;
+	memcpy(minimum->x, at.x, sizeof minimum->x);
+	minimum->value = at.value;
+	minimum->slope = model.slope;
+	for (int i = 0; i < objective->count; i++) {
+		bool rests = objective->lower[i] < objective->upper[i];
+		for (int k = 0; k < model.count; k++) rests = rests && model.list[k] != i;
+		if (rests) minimum->at_bound |= 1u << i;
 	}
 }

@@ -200,7 +200,8 @@ static void add_laws(struct writer *writer, cJSON *root, const struct fit *fit) 
 	}
 }
 
-static void add_isoflops(struct writer *writer, cJSON *root, const struct fit_isoflops *isoflops) {
+static void add_isoflops(struct writer *writer, cJSON *root, const struct fit *fit) {
+	const struct fit_isoflops *isoflops = &fit->isoflops;
 	cJSON *array = array_in(writer, root, "isoflop");
 	for (size_t i = 0; i < isoflops->count; i++) {
 		const struct fit_isoflop *budget = &isoflops->items[i];
@@ -226,6 +227,7 @@ static void add_isoflops(struct writer *writer, cJSON *root, const struct fit_is
 		boolean(writer, object, "edge", budget->edge);
 	}
 	number(writer, root, "isoflop_a", isoflops->a);
+	interval(writer, root, "isoflop_a_interval", fit->isoflop_interval);
 }
 
 static void add_name(struct writer *writer, cJSON *object, const struct fit_point *point) {
@@ -299,7 +301,7 @@ struct error *fit_to_json(const struct fit *fit, cJSON **root) {
 	if (fit->fitted && fit->surface.converged) add_allocation(&writer, *root, &fit->allocation);
 	if (fit->fitted) add_profile(&writer, *root, &fit->profile);
 	add_laws(&writer, *root, fit);
-	add_isoflops(&writer, *root, &fit->isoflops);
+	add_isoflops(&writer, *root, fit);
 	add_residuals(&writer, *root, fit);
 	if (fit->fitted && fit->prediction.made) add_prediction(&writer, *root, fit);
 	add_left_out(&writer, *root, fit->points);

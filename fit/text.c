@@ -281,7 +281,13 @@ static void summarise_allocation(const struct fit *fit, struct text *out) {
 	text_add(
 	    out, "\nBest use of C = 6 N D: N ~ C^a, a %s (%s)",
 	    fit->identified_a ? digits(allocation->a, value) : "not determined", range(allocation->a_interval, between));
-	if (!isnan(fit->isoflops.a)) text_add(out, "; isoFLOP %s", digits(fit->isoflops.a, value));
+	if (!isnan(fit->isoflop_interval.low)) {
+		text_add(out, "\n  by isoFLOP parabolas at %zu budgets a ", fit->isoflops.a_budgets);
+		bool narrow = fit->isoflop_interval.high - fit->isoflop_interval.low <= fit->isoflops.a;
+		text_add(
+		    out, "%s (%s)", narrow ? digits(fit->isoflops.a, value) : "not determined",
+		    range(fit->isoflop_interval, between));
+	}
 	text_add(out, "\n  %-7s %-7s %-18s %-7s %-18s %s\n", "C", "N", "90 %", "D", "90 %", "D/N");
 	bool marked = false;
 	for (size_t i = 0; i < allocation->count; i++) {
@@ -293,11 +299,11 @@ static void summarise_allocation(const struct fit *fit, struct text *out) {
 		marked = marked || row->extrapolated;
 	}
 	if (marked) text_add_string(out, "  * beyond what was trained: an extrapolation\n");
-	text_add_string(out, "To halve the reducible loss:");
-	static const char *names[] = {"N", "D", "C"};
+	text_add_string(out, "To halve");
+	static const char *terms[] = {" A/N^alpha: N", "; B/D^beta: D", "; both, at best: C"};
 	const bool known[] = {fit->identified[3], fit->identified[4], fit->identified[3] && fit->identified[4]};
 	for (int k = FIT_N; k <= FIT_C; k++)
-		text_add(out, "%s %s x %s", k ? "," : "", names[k], known[k] ? digits(allocation->halving[k], value) : "?");
+		text_add(out, "%s x %s", terms[k], known[k] ? digits(allocation->halving[k], value) : "?");
 	text_add_string(out, "\n");
 }
 

@@ -252,6 +252,15 @@ static void warn_of_extrapolation(struct fit *fit) {
 		    "trained: there it is an extrapolation.",
 		    outside, inside);
 	}
+	struct fit_interval by_surface = allocation->a_interval, by_isoflop = fit->isoflop_interval;
+	if (by_isoflop.low > by_surface.high || by_isoflop.high < by_surface.low) {
+		warn(
+		    fit, "isoflop_disagrees",
+		    "The isoFLOP parabolas put the exponent a at %.3f (%.3f to %.3f), the surface at %.3f (%.3f to %.3f). "
+		    "Look for the reason before quoting either; parabolas lean where sizes are few, far apart or off the "
+		    "minimum.",
+		    fit->isoflops.a, by_isoflop.low, by_isoflop.high, allocation->a, by_surface.low, by_surface.high);
+	}
 	size_t edges = 0;
 	for (size_t i = 0; i < fit->isoflops.count; i++) edges += fit->isoflops.items[i].edge;
 	if (edges) {

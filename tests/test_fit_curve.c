@@ -56,6 +56,14 @@ static void pure_powers(void **state) {
 	fit_points_free(&points);
 }
 
+static void reverse(struct fit_points *points) {
+	for (size_t i = 0; i < points->count / 2; i++) {
+		struct fit_point swap = points->items[i];
+		points->items[i] = points->items[points->count - 1 - i];
+		points->items[points->count - 1 - i] = swap;
+	}
+}
+
 static void the_largest_D_that_all_sizes_share(void **state) {
 	(void)state;
 	struct fit_surface truth = small_surface(0.8, 0.3, 0.35);
@@ -67,6 +75,11 @@ static void the_largest_D_that_all_sizes_share(void **state) {
 	expect_success(fit_curves(&points, 0, 1, curves, &count));
 	assert_int_equal(find(curves, count, FIT_N, true)->points, 6);
 	assert_true(close_to(find(curves, count, FIT_N, true)->at, 64e6 * 1.01, 1e-9));
+	/* The order of the table does not matter. */
+	reverse(&points);
+	expect_success(fit_curves(&points, 0, 1, curves, &count));
+	assert_true(close_to(find(curves, count, FIT_N, true)->at, 64e6 * 1.01, 1e-9));
+	reverse(&points);
 	/* One size lacks the two longest; a seed more at the third counts too. */
 	points.items[20].D = 1e3;
 	points.items[19].D = points.items[18].D * 1.001;
@@ -137,9 +150,15 @@ static void too_few_points_make_no_law(void **state) {
 	expect_success(fit_curves(&points, 0, 1, curves, &count));
 	assert_null(find(curves, count, FIT_N, true));
 	assert_int_equal(find(curves, count, FIT_N, false)->points, 3);
-	/* Four points, but at two token counts only. */
-	shape = (struct ladder_shape){2, 2, 6e3, 10, 1e6, 16};
+	/* Four points of the largest size, but at one token count only: a power of one of two. */
+	shape = (struct ladder_shape){1, 4, 6e3, 10, 1e6, 16};
 	struct fit_points few = make_points(&truth, &shape, 0.01, 0, 1);
+	for (size_t i = 0; i < few.count; i++) few.items[i].N = 6e3;
+	for (size_t i = 0; i < few.count; i++) few.items[i].D = i < 2 ? 1e6 : 2e6;
+	expect_success(fit_curves(&few, 0, 1, curves, &count));
+	assert_non_null(find(curves, count, FIT_D, false));
+	assert_null(find(curves, count, FIT_D, true)); /* a floor takes three */
+	for (size_t i = 0; i < few.count; i++) few.items[i].D = 1e6;
 	expect_success(fit_curves(&few, 0, 1, curves, &count));
 	assert_null(find(curves, count, FIT_D, false));
 	few.count = 1;
