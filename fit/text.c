@@ -105,15 +105,14 @@ static void words_of_floor(const struct fit *fit, struct text *out) {
 	} else if (!fit->identified[0]) {
 		text_add(
 		    out,
-		    "The irreducible loss E is not determined: it lies between %s (90 %% of the time), which is too wide to "
+		    "The irreducible loss E is not determined: anything from %s fits (90 %% interval), which is too wide to "
 		    "quote a number.\n",
 		    range(profile->interval, between));
 	} else {
 		text_add(
 		    out,
-		    "The loss that no model and no amount of data of this kind would go below, E, is %s (90 %% interval %s). "
-		    "It "
-		    "belongs to this family of models: another context or tokenizer has another.\n",
+		    "The curve levels off at E = %s (90 %% interval %s): where this family of models would end with endless "
+		    "parameters and data, a place that nobody has visited. Another context or tokenizer has another E.\n",
 		    digits(fit->surface.surface.E, value), range(profile->interval, between));
 	}
 }
@@ -124,7 +123,7 @@ static void words_of_exponents(const struct fit *fit, struct text *out) {
 		bool of_N = i == 3;
 		if (!fit->identified[i]) {
 			text_add(
-			    out, "How the loss falls with %s is not determined: %s lies between %s.\n",
+			    out, "How the loss falls with %s is not determined: %s may be anything from %s.\n",
 			    of_N ? "the number of parameters" : "the number of tokens", parameter_names[i],
 			    range(fit->intervals[i], between));
 			continue;
@@ -144,7 +143,7 @@ static void words_of_allocation(const struct fit *fit, struct text *out) {
 	struct fit_interval interval = allocation->a_interval;
 	if (!fit->identified_a) {
 		text_add(
-		    out, "How to divide a budget between size and data is not determined: the exponent a lies between %s.\n",
+		    out, "How to divide a budget between size and data is not determined: the exponent a may be anything from %s.\n",
 		    range(interval, between));
 		return;
 	}
