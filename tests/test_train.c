@@ -416,7 +416,7 @@ static void optimizer_equals_the_formula(void **state) {
 			}
 		}
 		const double scale = sqrt(squares) > 0.5 ? 0.5 / sqrt(squares) : 1;
-		const double beta2 = pow(0.5, 48 / 5e5), lr = 8e-3 * sqrt(48.0 / 4096) * (double)(step + 1) / 10;
+		const double beta2 = pow(0.5, 48 / 5e5), lr = 4e-3 * sqrt(48.0 / 4096) * (double)(step + 1) / 10;
 		for (int t = 0; t < table->count; t++) {
 			const struct tensor *tensor = &table->rows[t];
 			const bool embedding = strcmp(tensor->name, "embedding") == 0;

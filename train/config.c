@@ -12,7 +12,7 @@ const struct option_row train_config_rows[] = {
     {"context", OPTION_COUNT, FIELD(context), "256", 1, 65536, "context T: tokens of a sequence", "T"},
     {"tokens", OPTION_COUNT, FIELD(tokens), "1M", 1, 1e15, "horizon D: tokens to train on", "D"},
     {"batch", OPTION_COUNT, FIELD(batch), "2", 1, 65536, "sequences a step", "B"},
-    {"rate", OPTION_REAL, FIELD(rate), "8e-3", 1e-9, 10,
+    {"rate", OPTION_REAL, FIELD(rate), "4e-3", 1e-9, 10,
      "peak learning rate of hidden matrices and head at width 64 and 4096 tokens a step; it scales with 64/d and with "
      "the batch",
      "x"},
