@@ -193,7 +193,7 @@ int plan_command(int argc, char **argv) {
 	if (help)
 		return command_help(
 		    "rung plan [--preset NAME | --plan FILE] [--corpus FILE] [options]\n\n"
-		    "What a ladder would run: shapes, tokens, FLOPs, time on this machine, memory and disk.\n",
+		    "What a ladder would run: shapes, tokens, FLOPs, time on this machine, memory\nand disk. Nothing is trained.\n",
 		    plan_rows, COUNT_OF(plan_rows));
 	struct choice choice = {options.preset, options.plan, {0}, NULL, {0}};
 	if (!choice.preset && !choice.plan) choice.preset = "demo";
@@ -332,7 +332,7 @@ int sweep_command(int argc, char **argv) {
 	if (error) return error_report(error);
 	if (help)
 		return command_help(
-		    "rung sweep [--preset NAME | --plan FILE] [--corpus FILE] --lab DIR [options]\n\n"
+		    "rung sweep [--preset NAME | --plan FILE] [--corpus FILE] --lab DIR ...\n\n"
 		    "Trains a ladder, or goes on with one. Finished runs are never trained again.\n",
 		    sweep_rows, COUNT_OF(sweep_rows));
 	struct choice choice = {arguments.preset, arguments.plan, {0}, NULL, {0}};

@@ -52,28 +52,35 @@ static char *range_text(const char *first, const char *last, char out[2 * HUMAN_
 	return out;
 }
 
-#define TABLE_HEAD                                                                                                     \
-	"   d   L      N   embed  attent     mlp    head  batch    rate  runs  tokens      steps            FLOPs  time"
+/* Two tables, as one would be wider than a terminal. */
+#define SHAPE_HEAD "   d   L       N  embedding  attention     mlp    head  tokens/step    rate"
+#define COST_HEAD "   d   L  runs  tokens      steps             FLOPs  time on one core"
 
-static void add_rung(
+static void add_shape(const struct rung *rung, const struct corpus_info *corpus, struct text *out) {
+	const struct shape shape = train_shape(&rung->config, corpus);
+	const struct counts counts = shape_counts(&shape);
+	static const int columns[GROUP_COUNT] = {10, 10, 7, 7};
+	char number[HUMAN_SIZE];
+	text_add(out, "%4d %3d %7s", shape.width, shape.depth, human_count(counts.hidden, number));
+	for (int g = 0; g < GROUP_COUNT; g++) text_add(out, " %*s", columns[g], human_count(counts.parameters[g], number));
+	text_add(out, " %12lld %7.3g\n", (long long)train_steps(&rung->config).tokens_per_step, rung->config.rate);
+}
+
+static void add_cost(
     const struct plan *plan, int index, const struct job_list *jobs, const struct corpus_info *corpus,
     struct text *out) {
 	const struct rung *rung = &plan->rungs[index];
-	const struct shape shape = train_shape(&rung->config, corpus);
-	const struct counts counts = shape_counts(&shape);
 	const struct rung_cost cost = add_up(jobs, index, corpus);
 	char first[HUMAN_SIZE], last[HUMAN_SIZE], number[HUMAN_SIZE], range[2 * HUMAN_SIZE + 2];
-	text_add(out, "%4d %3d %6s", shape.width, shape.depth, human_count(counts.hidden, number));
-	for (int g = 0; g < GROUP_COUNT; g++) text_add(out, " %7s", human_count(counts.parameters[g], number));
 	text_add(
-	    out, " %6lld %7.3g %5d", (long long)train_steps(&rung->config).tokens_per_step, rung->config.rate,
+	    out, "%4lld %3lld %5d", (long long)rung->config.width, (long long)rung->config.depth,
 	    rung->horizon_count * rung->seed_count);
 	human_count((double)rung->horizons[0], first);
 	human_count((double)rung->horizons[rung->horizon_count - 1], last);
 	text_add(out, "  %-10s", range_text(first, last, range));
 	snprintf(first, sizeof first, "%lld", (long long)cost.least_steps);
 	snprintf(last, sizeof last, "%lld", (long long)cost.most_steps);
-	text_add(out, "  %-13s %8.2e", range_text(first, last, range), cost.flops);
+	text_add(out, "  %-14s %8.2e", range_text(first, last, range), cost.flops);
 	text_add(out, "  %s\n", human_seconds(cost.seconds, number));
 }
 
@@ -110,23 +117,26 @@ void show_plan(
 		text_add_string(out, "no corpus named: reckoned for the 96 characters of the `char` tokenizer\n");
 	else
 		text_add(
-		    out, "corpus %s: %s tokens to train on, %s held out, vocabulary %d (%s)\n", corpus_name,
+		    out, "corpus %s\n       %s tokens to train on, %s held out, vocabulary %d (%s)\n", corpus_name,
 		    human_count((double)corpus->tokens[SPLIT_TRAIN], train),
 		    human_count((double)corpus->tokens[SPLIT_HELD_OUT], held_out), corpus->vocab, corpus->tokenizer);
-	text_add_string(out, "\n" TABLE_HEAD "\n");
+	text_add_string(out, "\n" SHAPE_HEAD "\n");
+	for (int r = 0; r < plan->rung_count; r++) add_shape(&plan->rungs[r], corpus, out);
+	text_add_string(out, "\n" COST_HEAD "\n");
 	double seconds = 0, training = 0;
-	for (int r = 0; r < plan->rung_count; r++) add_rung(plan, r, jobs, corpus, out);
+	for (int r = 0; r < plan->rung_count; r++) add_cost(plan, r, jobs, corpus, out);
 	for (int i = 0; i < jobs->count; i++) {
 		seconds += jobs->items[i].seconds;
 		training += jobs->items[i].kind == JOB_COMPRESS ? 0 : jobs->items[i].seconds;
 	}
 	text_add(
-	    out, "\ntime     %s on %d worker%s (%s on one core", human_seconds(jobs_time_left(jobs, workers), wall),
+	    out, "\ntime     %s on %d worker%s, %s on one core", human_seconds(jobs_time_left(jobs, workers), wall),
 	    workers, workers == 1 ? "" : "s", human_seconds(seconds, total));
 	if (peak_gflops > 0)
-		text_add(out, "; %.0f %% of its peak of %.0f GFLOP/s", cost.flops / training / peak_gflops * 1e-7, peak_gflops);
-	text_add_string(out, ")\n");
-	text_add(out, "work     %.2e FLOPs\n", cost.flops);
+		text_add(
+		    out, "\nspeed    %.0f %% of the core's peak of %.0f GFLOP/s", cost.flops / training / peak_gflops * 1e-7,
+		    peak_gflops);
+	text_add(out, "\nwork     %.2e FLOPs\n", cost.flops);
 	text_add(out, "memory   %s, all workers\n", human_bytes(cost.memory, total));
 	text_add(out, "disk     %s\n", human_bytes(cost.disk, total));
 	add_notes(plan, jobs, &cost, out);
