@@ -109,7 +109,7 @@ struct fit_surface_result {
 	struct fit_surface surface;
 	double objective; /* sum over points of huber(ln predicted - ln loss) */
 	double rms;       /* of the residuals */
-	bool converged;   /* earned: zero slope, a positive definite Hessian, two starts or more that agree, no bound */
+	bool converged;   /* earned: no slope, positive curvature, starts that agree, no bound but E = 0 */
 	struct fit_certificate certificate;
 };
 
