@@ -143,7 +143,8 @@ static void words_of_allocation(const struct fit *fit, struct text *out) {
 	struct fit_interval interval = allocation->a_interval;
 	if (!fit->identified_a) {
 		text_add(
-		    out, "How to divide a budget between size and data is not determined: the exponent a may be anything from %s.\n",
+		    out,
+		    "How to divide a budget between size and data is not determined: the exponent a may be anything from %s.\n",
 		    range(interval, between));
 		return;
 	}

@@ -193,7 +193,8 @@ int plan_command(int argc, char **argv) {
 	if (help)
 		return command_help(
 		    "rung plan [--preset NAME | --plan FILE] [--corpus FILE] [options]\n\n"
-		    "What a ladder would run: shapes, tokens, FLOPs, time on this machine, memory\nand disk. Nothing is trained.\n",
+		    "What a ladder would run: shapes, tokens, FLOPs, time on this machine, memory\nand disk. Nothing is "
+		    "trained.\n",
 		    plan_rows, COUNT_OF(plan_rows));
 	struct choice choice = {options.preset, options.plan, {0}, NULL, {0}};
 	if (!choice.preset && !choice.plan) choice.preset = "demo";

@@ -88,8 +88,8 @@ static void add_notes(
     const struct plan *plan, const struct job_list *jobs, const struct plan_cost *cost, struct text *out) {
 	if (cost->short_runs)
 		text_add(
-		    out, "note: %d of %d runs have fewer than %d steps: trained, but not fitted (short)\n",
-		    cost->short_runs, cost->runs, SHORT_STEPS);
+		    out, "note: %d of %d runs have fewer than %d steps: trained, but not fitted (short)\n", cost->short_runs,
+		    cost->runs, SHORT_STEPS);
 	for (int i = 0; i < jobs->count; i++) {
 		const struct job *job = &jobs->items[i];
 		if (job->kind != JOB_RUN || job->ends >= SHORT_STEPS) continue;
