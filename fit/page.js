@@ -296,13 +296,14 @@ function drawHalving() {
 	const rows = [["N", "parameters alone", "the part that parameters can remove"], ["D", "tokens alone", "the part that data can remove"], ["C", "compute, spent best", "everything above E"]]
 		.filter(([key]) => halving[key]);
 	if (!rows.length) return;
+	const needs = { N: ["alpha"], D: ["beta"], C: ["alpha", "beta"] };
 	const made = table({
 		caption: "What halving costs",
 		rows,
 		columns: [
 			{ title: "spending", left: "left", cell: ([, spending]) => spending },
 			{ title: "halves", left: "left", cell: ([, , part]) => part },
-			{ title: "at a factor of", cell: ([key]) => human(halving[key].factor) },
+			{ title: "at a factor of", cell: ([key]) => (needs[key].every(determined) ? human(halving[key].factor) : "not determined") },
 			{ title: "90 %", cell: ([key]) => interval(halving[key].interval, (v) => human(v)) || "–" },
 		],
 	});
@@ -341,7 +342,7 @@ function drawParameters() {
 		rows,
 		columns: [
 			{ title: "parameter", left: "left", cell: ([name]) => ({ alpha: "α", beta: "β" })[name] || name },
-			{ title: "value", cell: ([, value]) => trimmed(value, 6) },
+			{ title: "value", cell: ([name, value]) => (determined(name) ? trimmed(value, 6) : "not determined") },
 			{ title: "90 %", cell: ([, , pair]) => interval(pair, (v) => trimmed(number(v), 4)) || "–" },
 		],
 	});

@@ -151,9 +151,13 @@ static void words_of_allocation(const struct fit *fit, struct text *out) {
 	text_add(
 	    out,
 	    "With C = 6 N D floating-point operations to spend, the best size grows as C^%s (90 %% interval %s) and the "
-	    "best token count as C^%s; halving the reducible loss takes %s times the compute.\n",
-	    digits(allocation->a, value), range(interval, between), digits(allocation->b, (char[SHORT]){0}),
-	    digits(allocation->halving[FIT_C], factor));
+	    "best token count as C^%s",
+	    digits(allocation->a, value), range(interval, between), digits(allocation->b, (char[SHORT]){0}));
+	/* The cost of halving is 2 to the power 1/alpha + 1/beta: it is only known when both are. */
+	if (fit->identified[3] && fit->identified[4])
+		text_add(
+		    out, "; halving the reducible loss takes %s times the compute", digits(allocation->halving[FIT_C], factor));
+	text_add_string(out, ".\n");
 }
 
 static void words_of_prediction(const struct fit *fit, struct text *out) {
