@@ -236,7 +236,7 @@ static void json_holds_what_was_found(void **state) {
 	const char *words;
 	expect_success(json_get_text(root, "text", "fit", &words));
 	char E[32];
-	snprintf(E, sizeof E, "E, is %.4f", fit.surface.surface.E);
+	snprintf(E, sizeof E, "levels off at E = %.4f", fit.surface.surface.E);
 	assert_non_null(strstr(words, E));
 	for (int i = 0; i < fit.warning_count; i++) assert_non_null(strstr(words, fit.warnings[i].text));
 	cJSON_Delete(root);
