@@ -87,7 +87,7 @@ $(build)/%.o: %.c
 $(build)/double/%.o: %.c
 	@mkdir -p $(@D)
 	$(say) $(cc) $< '(double)'
-	$(q)$(cc) $(CFLAGS) -DRUNG_DOUBLE -MMD -MP -c -o $@ $<
+	$(q)$(cc) $(CFLAGS) -DRUNG_DOUBLE -Wno-psabi -MMD -MP -c -o $@ $<
 
 $(isas:%=$(build)/model/vector_%.o): $(build)/model/vector_%.o: model/vector.c
 	@mkdir -p $(@D)
@@ -97,7 +97,7 @@ $(isas:%=$(build)/model/vector_%.o): $(build)/model/vector_%.o: model/vector.c
 $(isas:%=$(build)/double/model/vector_%.o): $(build)/double/model/vector_%.o: model/vector.c
 	@mkdir -p $(@D)
 	$(say) $(cc) $< '($*, double)'
-	$(q)$(cc) $(CFLAGS) $(isa_$*) -DRUNG_DOUBLE -MMD -MP -c -o $@ $<
+	$(q)$(cc) $(CFLAGS) $(isa_$*) -DRUNG_DOUBLE -Wno-psabi -MMD -MP -c -o $@ $<
 
 # Every record carries the version: a new commit compiles machine.c anew.
 $(build)/base/machine.o: CFLAGS += -DRUNG_VERSION='"$(version)"'
