@@ -1,147 +1,23 @@
-/* Kernels in vector code. One register tile serves every product of the model; this file is compiled once for each
+/* Kernels in vector code, all of them products of the one register tile of tile.h. This file is compiled once for each
  * instruction set (see the Makefile), and model.c takes the widest that the processor has.
  *
- * The tile keeps ROWS x 2 vectors of results in registers and walks down the inner dimension: two loads of b, one
- * broadcast of a for each row, 2 ROWS fused multiply-adds. b comes in panels two vectors wide. Weights are packed into
- * panels, once an update for the whole batch; activations are never packed: where they are b, as in the gradient of a
- * weight, rows are read where they lie. */
-#include "model/layer.h"
+ * Weights are packed into panels two vectors wide, once an update for the whole batch. Activations are never packed:
+ * where they are the right-hand side, as in the gradient of a weight, rows are read where they lie. */
 #include "model/softmax.h"
+#include "model/tile.h"
 
 #include <string.h>
 
 #if defined(__AVX512F__)
-#define VECTOR_BYTES 64
 #define KERNELS kernels_avx512
 #define NAME "avx512"
-enum { ROWS = 14 }; /* 28 of 32 registers hold results */
 #elif defined(__AVX2__)
-#define VECTOR_BYTES 32
 #define KERNELS kernels_avx2
 #define NAME "avx2"
-enum { ROWS = 6 }; /* 12 of 16 */
 #else
-#define VECTOR_BYTES 16
 #define KERNELS kernels_portable
 #define NAME "portable"
-enum { ROWS = 6 };
 #endif
-
-enum { LANES = VECTOR_BYTES / sizeof(real), PANEL = 2 * LANES };
-typedef real vector __attribute__((vector_size(VECTOR_BYTES)));
-typedef real unaligned_vector __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(real)), may_alias));
-
-/* Whole numbers of the same size: what a comparison of vectors gives. */
-#ifdef RUNG_DOUBLE
-typedef int64_t bits __attribute__((vector_size(VECTOR_BYTES)));
-#else
-typedef int32_t bits __attribute__((vector_size(VECTOR_BYTES)));
-#endif
-
-#define INLINE static inline __attribute__((always_inline))
-
-INLINE vector load(const real *from) {
-	return (vector) * (const unaligned_vector *)from;
-}
-
-INLINE void store(real *to, vector value) {
-	*(unaligned_vector *)to = (unaligned_vector)value;
-}
-
-/* ------------------------------------------------------------------------------------------------------ the tile --- */
-
-/* What becomes of a finished tile p = scale a b. */
-enum finish {
-	FINISH_STORE, /* c = p */
-	FINISH_ADD,   /* c += p */
-	FINISH_RELU2, /* c = max(p, 0), other = c^2 */
-	FINISH_GATE,  /* c = 2 other p */
-};
-
-/* A product c (rows,cols) of a (rows,inner) and b (inner,cols), each with its steps between rows and, for a, between
- * columns: that is what tells a product with a transpose from one without. */
-struct product {
-	real *c, *other;
-	size_t c_row;
-	const real *a;
-	size_t a_row, a_col;
-	const real *b;
-	size_t b_row;
-	bool packed; /* b is made of panels: b_row is not used */
-	int rows, cols, inner;
-	real scale;
-	enum finish finish;
-};
-
-/* `rows` and `vectors` are constants at every call, so that the arrays below live in registers. */
-INLINE void tile(const int rows, const int vectors, const struct product *p, int row, int col) {
-	const real *a = p->a + (size_t)row * p->a_row, *b;
-	size_t b_row;
-	if (p->packed) {
-		b = p->b + (size_t)col * (size_t)p->inner;
-		b_row = (size_t)vectors * LANES;
-	} else {
-		b = p->b + col;
-		b_row = p->b_row;
-	}
-	const size_t a_row = p->a_row, a_col = p->a_col;
-
-	vector sum[ROWS][2];
-#pragma GCC unroll 14
-	for (int r = 0; r < rows; r++)
-#pragma GCC unroll 2
-		for (int v = 0; v < vectors; v++) sum[r][v] = (vector){0};
-
-	for (int k = 0; k < p->inner; k++) {
-		vector in[2];
-#pragma GCC unroll 2
-		for (int v = 0; v < vectors; v++) in[v] = load(b + v * LANES);
-#pragma GCC unroll 14
-		for (int r = 0; r < rows; r++) {
-			const real factor = a[(size_t)r * a_row];
-#pragma GCC unroll 2
-			for (int v = 0; v < vectors; v++) sum[r][v] += factor * in[v];
-		}
-		a += a_col;
-		b += b_row;
-	}
-
-	const vector zero = {0};
-#pragma GCC unroll 14
-	for (int r = 0; r < rows; r++) {
-#pragma GCC unroll 2
-		for (int v = 0; v < vectors; v++) {
-			const size_t at = (size_t)(row + r) * p->c_row + (size_t)(col + v * LANES);
-			const vector result = p->scale * sum[r][v];
-			if (p->finish == FINISH_STORE) {
-				store(p->c + at, result);
-			} else if (p->finish == FINISH_ADD) {
-				store(p->c + at, load(p->c + at) + result);
-			} else if (p->finish == FINISH_RELU2) {
-				const vector positive = (vector)((bits)result & ~(bits)(result < zero)); /* a NaN stays one */
-				store(p->c + at, positive);
-				store(p->other + at, positive * positive);
-			} else {
-				store(p->c + at, 2 * load(p->other + at) * result);
-			}
-		}
-	}
-}
-
-/* All rows of one panel. The last few go in tiles of fewer rows. */
-INLINE void panel(const int vectors, const struct product *p, int col) {
-	int row = 0;
-	for (; row + ROWS <= p->rows; row += ROWS) tile(ROWS, vectors, p, row, col);
-	for (; row + 4 <= p->rows; row += 4) tile(4, vectors, p, row, col);
-	for (; row < p->rows; row++) tile(1, vectors, p, row, col);
-}
-
-/* `cols` is a multiple of LANES. */
-static void multiply(const struct product *p) {
-	int col = 0;
-	for (; col + PANEL <= p->cols; col += PANEL) panel(2, p, col);
-	if (col < p->cols) panel(1, p, col);
-}
 
 /* ------------------------------------------------------------------------------------------------------- weights --- */
 
@@ -199,21 +75,19 @@ static struct product forward_product(real *y, const real *x, const struct weigh
 static void forward(real *y, int stride, const real *x, const struct weight *weight, int R) {
 	struct product p = forward_product(y, x, weight, R);
 	p.c_row = (size_t)stride;
-	multiply(&p);
+	multiply(FINISH_STORE, &p);
 }
 
 static void forward_residual(real *stream, const real *x, const struct weight *weight, int R, real scale) {
 	struct product p = forward_product(stream, x, weight, R);
 	p.scale = scale;
-	p.finish = FINISH_ADD;
-	multiply(&p);
+	multiply(FINISH_ADD, &p);
 }
 
 static void forward_relu2(real *z, real *square, const real *x, const struct weight *weight, int R) {
 	struct product p = forward_product(z, x, weight, R);
 	p.other = square;
-	p.finish = FINISH_RELU2;
-	multiply(&p);
+	multiply(FINISH_RELU2, &p);
 }
 
 static struct product backward_product(real *dx, const real *dy, int stride, const struct weight *weight, int R) {
@@ -233,7 +107,7 @@ static struct product backward_product(real *dx, const real *dy, int stride, con
 static void backward_input(real *dx, const real *dy, int stride, const struct weight *weight, int R, real scale) {
 	struct product p = backward_product(dx, dy, stride, weight, R);
 	p.scale = scale;
-	multiply(&p);
+	multiply(FINISH_STORE, &p);
 }
 
 static void backward_relu2(real *dh, const real *dy, const real *z, const struct weight *weight, int R, real scale) {
@@ -241,8 +115,7 @@ static void backward_relu2(real *dh, const real *dy, const real *z, const struct
 	/* `other` is only read here. */
 	p.other = (real *)(uintptr_t)z;
 	p.scale = scale;
-	p.finish = FINISH_GATE;
-	multiply(&p);
+	multiply(FINISH_GATE, &p);
 }
 
 /* Rows are taken in chunks whose panel of x stays in the first-level cache while all outputs pass over it. */
@@ -261,9 +134,8 @@ static void backward_weight(
 		    .rows = outputs,
 		    .cols = inputs,
 		    .inner = R - first < CHUNK ? R - first : CHUNK,
-		    .scale = scale,
-		    .finish = add || first > 0 ? FINISH_ADD : FINISH_STORE};
-		multiply(&p);
+		    .scale = scale};
+		multiply_or_add(add || first > 0, &p);
 	}
 }
 
@@ -302,7 +174,7 @@ static void against_keys(
 	    .cols = padded(keys),
 	    .inner = HEAD_WIDTH,
 	    .scale = scale};
-	multiply(&p);
+	multiply(FINISH_STORE, &p);
 }
 
 /* c (rows,16) = w (rows,keys) y for the rows y (keys,16) of a head. */
@@ -319,7 +191,7 @@ static void weighted_rows(real *c, int c_stride, const real *w, const real *y, i
 	    .cols = HEAD_WIDTH,
 	    .inner = keys,
 	    .scale = 1};
-	multiply(&p);
+	multiply(FINISH_STORE, &p);
 }
 
 /* c (keys,16) += w^T x for w (rows,keys) and the rows x (rows,16) of a head. */
@@ -335,9 +207,8 @@ static void add_transposed(real *c, const real *w, const real *x, int stride, in
 	    .rows = keys,
 	    .cols = HEAD_WIDTH,
 	    .inner = rows,
-	    .scale = 1,
-	    .finish = FINISH_ADD};
-	multiply(&p);
+	    .scale = 1};
+	multiply(FINISH_ADD, &p);
 }
 
 static int block_rows(int T, int first) {

@@ -1,0 +1,160 @@
+/* tile.h - vectors, and the register tile that every product of the model is made of. Private to the files that are compiled
+ * once for each instruction set (see the Makefile).
+ *
+ * The tile keeps ROWS x 2 vectors of results in registers and walks down the inner dimension: two loads of b, one
+ * broadcast of a for each row, 2 ROWS fused multiply-adds. Everything here is inlined into the kernel that uses it, so
+ * that what the kernel knows, such as the distance between rows, is known to the compiler. */
+#ifndef RUNG_MODEL_TILE_H
+#define RUNG_MODEL_TILE_H
+
+#include "model/layer.h"
+
+#if defined(__AVX512F__)
+#define VECTOR_BYTES 64
+enum { ROWS = 14 }; /* 28 of 32 registers hold results */
+#elif defined(__AVX2__)
+#define VECTOR_BYTES 32
+enum { ROWS = 6 }; /* 12 of 16 */
+#else
+#define VECTOR_BYTES 16
+enum { ROWS = 6 };
+#endif
+
+enum { LANES = VECTOR_BYTES / sizeof(real), PANEL = 2 * LANES };
+typedef real vector __attribute__((vector_size(VECTOR_BYTES)));
+typedef real unaligned_vector __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(real)), may_alias));
+
+/* Whole numbers of the same size: what a comparison of vectors gives. */
+#ifdef RUNG_DOUBLE
+typedef int64_t bits __attribute__((vector_size(VECTOR_BYTES)));
+#else
+typedef int32_t bits __attribute__((vector_size(VECTOR_BYTES)));
+#endif
+
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE vector load(const real *from) {
+	return (vector) * (const unaligned_vector *)from;
+}
+
+INLINE void store(real *to, vector value) {
+	*(unaligned_vector *)to = (unaligned_vector)value;
+}
+
+/* a where a lane of `chosen` is all ones, b where it is zero. */
+INLINE vector select(bits chosen, vector a, vector b) {
+	return (vector)(((bits)a & chosen) | ((bits)b & ~chosen));
+}
+
+/* ------------------------------------------------------------------------------------------------------ the tile --- */
+
+/* What becomes of a finished p = scale a b. */
+enum finish {
+	FINISH_STORE, /* c = p */
+	FINISH_ADD,   /* c += p */
+	FINISH_RELU2, /* c = max(p, 0), other = c^2 */
+	FINISH_GATE,  /* c = 2 other p */
+};
+
+/* A product c (rows,cols) of a (rows,inner) and b (inner,cols), each with its steps between rows and, for a, between
+ * columns: that is what tells a product with a transpose from one without. */
+struct product {
+	real *c, *other;
+	size_t c_row;
+	const real *a;
+	size_t a_row, a_col;
+	const real *b;
+	size_t b_row;
+	bool packed; /* b is made of panels: b_row is not used */
+	int rows, cols, inner;
+	real scale;
+};
+
+INLINE void finish_vector(const enum finish finish, const struct product *p, size_t at, vector result) {
+	real *c = p->c + at;
+	if (finish == FINISH_STORE) {
+		store(c, result);
+	} else if (finish == FINISH_ADD) {
+		store(c, load(c) + result);
+	} else if (finish == FINISH_RELU2) {
+		const vector zero = {0}, positive = select((bits)(result < zero), zero, result); /* a NaN stays one */
+		store(c, positive);
+		store(p->other + at, positive * positive);
+	} else {
+		store(c, 2 * load(p->other + at) * result);
+	}
+}
+
+/* `rows`, `vectors` and `finish` are constants at every call, so that the sums live in registers. */
+INLINE void tile(
+    const int rows, const int vectors, const enum finish finish, const struct product *p, int row, int col) {
+	const real *a = p->a + (size_t)row * p->a_row, *b;
+	size_t b_row;
+	if (p->packed) {
+		b = p->b + (size_t)col * (size_t)p->inner;
+		b_row = (size_t)vectors * LANES;
+	} else {
+		b = p->b + col;
+		b_row = p->b_row;
+	}
+	const size_t a_row = p->a_row, a_col = p->a_col;
+	/* A pointer for every four rows: a register for each row's distance would be more than there are. */
+	const real *four[(ROWS + 3) / 4];
+#pragma GCC unroll 4
+	for (int g = 0; g < (rows + 3) / 4; g++) four[g] = a + (size_t)(4 * g) * a_row;
+
+	vector sum[ROWS][2];
+#pragma GCC unroll 14
+	for (int r = 0; r < rows; r++)
+#pragma GCC unroll 2
+		for (int v = 0; v < vectors; v++) sum[r][v] = (vector){0};
+
+	for (int k = 0; k < p->inner; k++) {
+		vector in[2];
+#pragma GCC unroll 2
+		for (int v = 0; v < vectors; v++) in[v] = load(b + v * LANES);
+#pragma GCC unroll 14
+		for (int r = 0; r < rows; r++) {
+			const real factor = four[r / 4][(size_t)(r % 4) * a_row];
+#pragma GCC unroll 2
+			for (int v = 0; v < vectors; v++) sum[r][v] += factor * in[v];
+		}
+#pragma GCC unroll 4
+		for (int g = 0; g < (rows + 3) / 4; g++) four[g] += a_col;
+		b += b_row;
+	}
+
+	/* Volatile: read here and not before, since in the loop it would take a register that the sums need. */
+	const real scale = *(const volatile real *)&p->scale;
+#pragma GCC unroll 14
+	for (int r = 0; r < rows; r++)
+#pragma GCC unroll 2
+		for (int v = 0; v < vectors; v++) {
+			const size_t at = (size_t)(row + r) * p->c_row + (size_t)(col + v * LANES);
+			finish_vector(finish, p, at, scale * sum[r][v]);
+		}
+}
+
+/* All rows of one panel. The last few go in tiles of fewer rows. */
+INLINE void panel(const int vectors, const enum finish finish, const struct product *p, int col) {
+	int row = 0;
+	for (; row + ROWS <= p->rows; row += ROWS) tile(ROWS, vectors, finish, p, row, col);
+	for (; row + 4 <= p->rows; row += 4) tile(4, vectors, finish, p, row, col);
+	for (; row < p->rows; row++) tile(1, vectors, finish, p, row, col);
+}
+
+/* `finish` is a constant at every call; `cols` is a multiple of LANES. */
+INLINE void multiply(const enum finish finish, const struct product *p) {
+	int col = 0;
+	for (; col + PANEL <= p->cols; col += PANEL) panel(2, finish, p, col);
+	if (col < p->cols) panel(1, finish, p, col);
+}
+
+INLINE void multiply_or_add(bool add, const struct product *p) {
+	if (add)
+		multiply(FINISH_ADD, p);
+	else
+		multiply(FINISH_STORE, p);
+}
+
+#endif
