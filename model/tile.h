@@ -9,6 +9,8 @@
 
 #include "model/layer.h"
 
+#include <tgmath.h>
+
 #if defined(__AVX512F__)
 #define VECTOR_BYTES 64
 enum { ROWS = 14 }; /* 28 of 32 registers hold results */
@@ -46,14 +48,36 @@ INLINE vector select(bits chosen, vector a, vector b) {
 	return (vector)(((bits)a & chosen) | ((bits)b & ~chosen));
 }
 
+#define LOG2_E ((real)1.4426950408889634)
+
+/* 2^x in every lane for |x| < 126: 2^n 2^f, n whole and |f| <= 1/2, with the polynomial of degree 5 whose largest relative
+ * error there is smallest (7.5e-8, Remez). */
+INLINE vector powers_of_two(vector x) {
+#ifdef RUNG_DOUBLE
+	for (int i = 0; i < LANES; i++) x[i] = exp2(x[i]);
+	return x;
+#else
+	const float magic = 12582912.0f; /* 1.5 2^23: adding it leaves a whole number in the low bits */
+	const vector shifted = x + magic, f = x - (shifted - magic);
+	vector p = f * 0.0013276467798f + 0.0096755409613f;
+	p = p * f + 0.0555071346362f;
+	p = p * f + 0.2402212023735f;
+	p = p * f + 0.6931469440460f;
+	p = p * f + 1.0000001192093f;
+	return p * (vector)(((bits)shifted + 127) << 23); /* the magic's own bits fall out at the top */
+#endif
+}
+
 /* ------------------------------------------------------------------------------------------------------ the tile --- */
 
 /* What becomes of a finished p = scale a b. */
 enum finish {
-	FINISH_STORE, /* c = p */
-	FINISH_ADD,   /* c += p */
-	FINISH_RELU2, /* c = max(p, 0), other = c^2 */
-	FINISH_GATE,  /* c = 2 other p */
+	FINISH_STORE,   /* c = p */
+	FINISH_ADD,     /* c += p */
+	FINISH_RELU2,   /* c = max(p, 0), other = c^2 */
+	FINISH_GATE,    /* c = 2 other p */
+	FINISH_POWER,   /* c = 2^(p - column) */
+	FINISH_SOFTMAX, /* c = other (p - column): back through a softmax whose result is `other` */
 };
 
 /* A product c (rows,cols) of a (rows,inner) and b (inner,cols), each with its steps between rows and, for a, between
@@ -68,9 +92,10 @@ struct product {
 	bool packed; /* b is made of panels: b_row is not used */
 	int rows, cols, inner;
 	real scale;
+	const real *column; // (cols)
 };
 
-INLINE void finish_vector(const enum finish finish, const struct product *p, size_t at, vector result) {
+INLINE void finish_vector(const enum finish finish, const struct product *p, size_t at, int col, vector result) {
 	real *c = p->c + at;
 	if (finish == FINISH_STORE) {
 		store(c, result);
@@ -80,8 +105,12 @@ INLINE void finish_vector(const enum finish finish, const struct product *p, siz
 		const vector zero = {0}, positive = select((bits)(result < zero), zero, result); /* a NaN stays one */
 		store(c, positive);
 		store(p->other + at, positive * positive);
-	} else {
+	} else if (finish == FINISH_GATE) {
 		store(c, 2 * load(p->other + at) * result);
+	} else if (finish == FINISH_POWER) {
+		store(c, powers_of_two(result - load(p->column + col)));
+	} else {
+		store(c, load(p->other + at) * (result - load(p->column + col)));
 	}
 }
 
@@ -131,7 +160,7 @@ INLINE void tile(
 #pragma GCC unroll 2
 		for (int v = 0; v < vectors; v++) {
 			const size_t at = (size_t)(row + r) * p->c_row + (size_t)(col + v * LANES);
-			finish_vector(finish, p, at, scale * sum[r][v]);
+			finish_vector(finish, p, at, col + v * LANES, scale * sum[r][v]);
 		}
 }
 

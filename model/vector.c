@@ -141,161 +141,255 @@ static void backward_weight(
 
 /* ----------------------------------------------------------------------------------------------------- attention --- */
 
-/* Queries go in blocks; the keys beyond a block's last query are never looked at. Scores need no maximum taken off before
- * the exponential: q and k are normalised, so that |score| <= 1.44 sqrt(16) = 5.76. */
-enum { BLOCK = 4 * ROWS < 32 ? 32 : 4 * ROWS };
+/* Queries lie along the lanes, a panel of them at a time, and keys go in blocks: the scores of a block, (KEYS,PANEL), are
+ * the product of rows of k with q^T, their softmax needs no sum across lanes, and nothing leaves the first-level cache.
+ * Scores need no maximum taken off before the exponential: q and k are normalised, so that
+ * |score| <= 1.44 sqrt(16) = 5.76. */
+enum { KEYS = 4 * ROWS < 32 ? 32 : 4 * ROWS };
 
-/* Scratch: k^T and v^T (16,Tp), two blocks of scores (BLOCK,Tp), gradients of k and v (T,16). */
+/* One head of one sequence, and a panel of its queries. Rows of heads lie far apart in q, k and v, often in the same few
+ * sets of the cache: what is read more than once is copied. */
+struct head {
+	int T, stride;    /* of the rows below, in qkv */
+	const real *rows; /* of q; those of k and v come behind them */
+	real *k, *v;      // (T,16)
+	real *dk, *dv;    // (T,16)
+
+	int first, queries; /* of the panel */
+	real *q, *dout;     // (PANEL,16)
+	real *sum;          // (PANEL,16): of rows of v, or of k for the gradient of q
+	real *qt, *dout_t;  // (16,PANEL)
+	real *shift, *D;    // (PANEL): what the exponents and the gradients of probabilities are lessened by
+	real *p, *dscore;   // (KEYS,PANEL)
+};
+
+/* Some of the keys that a panel sees. Queries before `skip` do not see them. */
+struct block {
+	int key, keys, skip;
+};
+
 static size_t attention_scratch(struct attention_shape shape) {
-	const size_t Tp = (size_t)padded(shape.T);
-	return 2 * HEAD_WIDTH * Tp + 2 * BLOCK * Tp + 2 * HEAD_WIDTH * Tp;
+	return 4 * (size_t)shape.T * HEAD_WIDTH + (5 * HEAD_WIDTH + 2 + 2 * KEYS) * PANEL;
 }
 
-static void transpose_head(real *to, const real *from, int stride, int T) {
-	const size_t Tp = (size_t)padded(T);
-	for (size_t i = 0; i < HEAD_WIDTH; i++) {
-		for (int t = 0; t < T; t++) to[i * Tp + (size_t)t] = from[(size_t)t * (size_t)stride + i];
-		for (size_t t = (size_t)T; t < Tp; t++) to[i * Tp + t] = 0;
+static struct head head_make(const real *qkv, struct attention_shape shape, int b, int h, real *scratch) {
+	const int width = shape.H * HEAD_WIDTH;
+	const size_t T = (size_t)shape.T, row = HEAD_WIDTH * sizeof(real);
+	struct head head = {.T = shape.T, .stride = 3 * width};
+	head.rows = qkv + (size_t)b * T * (size_t)head.stride + (size_t)h * HEAD_WIDTH;
+	real **const parts[] = {&head.k, &head.v, &head.dk, &head.dv};
+	for (size_t i = 0; i < COUNT_OF(parts); i++, scratch += T * HEAD_WIDTH) *parts[i] = scratch;
+	real **const panels[] = {&head.q, &head.dout, &head.sum, &head.qt, &head.dout_t};
+	for (size_t i = 0; i < COUNT_OF(panels); i++, scratch += HEAD_WIDTH * PANEL) *panels[i] = scratch;
+	head.p = scratch;
+	head.dscore = head.p + KEYS * PANEL;
+	head.shift = head.dscore + KEYS * PANEL;
+	head.D = head.shift + PANEL;
+	for (size_t t = 0; t < T; t++) {
+		memcpy(head.k + t * HEAD_WIDTH, head.rows + t * (size_t)head.stride + width, row);
+		memcpy(head.v + t * HEAD_WIDTH, head.rows + t * (size_t)head.stride + 2 * width, row);
+	}
+	return head;
+}
+
+/* Copies `rows` rows, and zeros for the rest of a panel, to `to` (PANEL,16) and their transpose to `turned` (16,PANEL),
+ * in squares of four by four. */
+static void take_panel(real *to, real *turned, const real *from, int stride, int rows) {
+	typedef real quad __attribute__((vector_size(4 * sizeof(real)), aligned(sizeof(real)), may_alias));
+	for (int r = 0; r < PANEL; r++) {
+		if (r < rows)
+			memcpy(to + r * HEAD_WIDTH, from + (size_t)r * (size_t)stride, HEAD_WIDTH * sizeof(real));
+		else
+			memset(to + r * HEAD_WIDTH, 0, HEAD_WIDTH * sizeof(real));
+	}
+	for (int r = 0; r < PANEL; r += 4) {
+		for (int i = 0; i < HEAD_WIDTH; i += 4) {
+			quad row[4];
+			for (int j = 0; j < 4; j++) row[j] = *(const quad *)(to + (r + j) * HEAD_WIDTH + i);
+			const quad low01 = __builtin_shufflevector(row[0], row[1], 0, 4, 1, 5);
+			const quad high01 = __builtin_shufflevector(row[0], row[1], 2, 6, 3, 7);
+			const quad low23 = __builtin_shufflevector(row[2], row[3], 0, 4, 1, 5);
+			const quad high23 = __builtin_shufflevector(row[2], row[3], 2, 6, 3, 7);
+			const quad column[4] = {
+			    __builtin_shufflevector(low01, low23, 0, 1, 4, 5), __builtin_shufflevector(low01, low23, 2, 3, 6, 7),
+			    __builtin_shufflevector(high01, high23, 0, 1, 4, 5),
+			    __builtin_shufflevector(high01, high23, 2, 3, 6, 7)};
+			for (int j = 0; j < 4; j++) *(quad *)(turned + (i + j) * PANEL + r) = column[j];
+		}
 	}
 }
 
-/* c (rows,keys) = scale x y^T for rows of a head against its transposed y (16,Tp). */
-static void against_keys(
-    real *c, const real *x, int stride, const real *transposed, int rows, int keys, int T, real scale) {
+/* The keys before a panel go in blocks of KEYS; its own in blocks of LANES, so that half of the masked scores are not even
+ * computed. False when there are no more. */
+static bool next_block(const struct head *head, struct block *block) {
+	block->key += block->keys;
+	const int before = head->first - block->key, left = before + head->queries, most = before > 0 ? KEYS : LANES;
+	block->keys = before > 0 && before < most ? before : left < most ? left : most;
+	block->skip = before > 0 ? 0 : -before;
+	return left > 0;
+}
+
+/* p (keys,PANEL) = exp(SCORE_SCALE k q^T - shift), zero where a key comes after the query. */
+static void block_probabilities(const struct head *head, const struct block *block) {
+	const int skip = block->skip;
 	const struct product p = {
-	    .c = c,
-	    .c_row = (size_t)padded(T),
-	    .a = x,
-	    .a_row = (size_t)stride,
+	    .c = head->p + skip,
+	    .c_row = PANEL,
+	    .a = head->k + (size_t)block->key * HEAD_WIDTH,
+	    .a_row = HEAD_WIDTH,
 	    .a_col = 1,
-	    .b = transposed,
-	    .b_row = (size_t)padded(T),
-	    .rows = rows,
-	    .cols = padded(keys),
+	    .b = head->qt + skip,
+	    .b_row = PANEL,
+	    .rows = block->keys,
+	    .cols = PANEL - skip,
 	    .inner = HEAD_WIDTH,
-	    .scale = scale};
-	multiply(FINISH_STORE, &p);
+	    .scale = SCORE_SCALE * LOG2_E,
+	    .column = head->shift + skip};
+	multiply(FINISH_POWER, &p);
+	if (block->key < head->first) return;
+	for (int s = 1; s < block->keys; s++) memset(p.c + s * PANEL, 0, sizeof(real) * (size_t)s);
 }
 
-/* c (rows,16) = w (rows,keys) y for the rows y (keys,16) of a head. */
-static void weighted_rows(real *c, int c_stride, const real *w, const real *y, int stride, int rows, int keys, int T) {
+/* dscore (keys,PANEL) = SCORE_SCALE p (v dout^T - D) */
+static void block_score_gradient(const struct head *head, const struct block *block) {
+	const int skip = block->skip;
 	const struct product p = {
-	    .c = c,
-	    .c_row = (size_t)c_stride,
-	    .a = w,
-	    .a_row = (size_t)padded(T),
+	    .c = head->dscore + skip,
+	    .other = head->p + skip,
+	    .c_row = PANEL,
+	    .a = head->v + (size_t)block->key * HEAD_WIDTH,
+	    .a_row = HEAD_WIDTH,
 	    .a_col = 1,
-	    .b = y,
-	    .b_row = (size_t)stride,
-	    .rows = rows,
-	    .cols = HEAD_WIDTH,
-	    .inner = keys,
-	    .scale = 1};
-	multiply(FINISH_STORE, &p);
+	    .b = head->dout_t + skip,
+	    .b_row = PANEL,
+	    .rows = block->keys,
+	    .cols = PANEL - skip,
+	    .inner = HEAD_WIDTH,
+	    .scale = SCORE_SCALE,
+	    .column = head->D + skip};
+	multiply(FINISH_SOFTMAX, &p);
 }
 
-/* c (keys,16) += w^T x for w (rows,keys) and the rows x (rows,16) of a head. */
-static void add_transposed(real *c, const real *w, const real *x, int stride, int rows, int keys, int T) {
+/* sum (queries,16) [+]= w^T y for the weights w (keys,PANEL) of a block and all rows y (T,16) of its head. */
+static void add_to_queries(const real *w, const real *y, const struct head *head, const struct block *block) {
+	const int skip = block->skip;
 	const struct product p = {
-	    .c = c,
+	    .c = head->sum + skip * HEAD_WIDTH,
 	    .c_row = HEAD_WIDTH,
-	    .a = w,
+	    .a = w + skip,
 	    .a_row = 1,
-	    .a_col = (size_t)padded(T),
-	    .b = x,
-	    .b_row = (size_t)stride,
-	    .rows = keys,
+	    .a_col = PANEL,
+	    .b = y + (size_t)block->key * HEAD_WIDTH,
+	    .b_row = HEAD_WIDTH,
+	    .rows = head->queries - skip,
 	    .cols = HEAD_WIDTH,
-	    .inner = rows,
+	    .inner = block->keys,
 	    .scale = 1};
-	multiply(FINISH_ADD, &p);
+	multiply_or_add(block->key > 0, &p);
 }
 
-static int block_rows(int T, int first) {
-	return T - first < BLOCK ? T - first : BLOCK;
+/* c (T,16), those of the block's keys, [+]= w x for the weights w (keys,PANEL) and the rows x (PANEL,16). A key's first
+ * query is itself. */
+static void add_to_keys(real *c, const real *w, const real *x, const struct head *head, const struct block *block) {
+	const int skip = block->skip;
+	const struct product p = {
+	    .c = c + (size_t)block->key * HEAD_WIDTH,
+	    .c_row = HEAD_WIDTH,
+	    .a = w + skip,
+	    .a_row = PANEL,
+	    .a_col = 1,
+	    .b = x + skip * HEAD_WIDTH,
+	    .b_row = HEAD_WIDTH,
+	    .rows = block->keys,
+	    .cols = HEAD_WIDTH,
+	    .inner = head->queries - skip,
+	    .scale = 1};
+	multiply_or_add(block->key < head->first, &p);
+}
+
+static void panel_forward(real *out, real *log_sum, const struct head *head, int width) {
+	vector low = {0}, high = {0}; /* sums of probabilities */
+	for (struct block block = {0}; next_block(head, &block);) {
+		block_probabilities(head, &block);
+		for (int s = 0; s < block.keys; s++) {
+			if (block.skip == 0) low += load(head->p + s * PANEL);
+			high += load(head->p + s * PANEL + LANES);
+		}
+		add_to_queries(head->p, head->v, head, &block);
+	}
+	real sums[PANEL];
+	store(sums, low);
+	store(sums + LANES, high);
+	for (int r = 0; r < head->queries; r++) {
+		const real share = 1 / sums[r];
+#pragma omp simd
+		for (int i = 0; i < HEAD_WIDTH; i++)
+			out[(size_t)r * (size_t)width + (size_t)i] = share * head->sum[r * HEAD_WIDTH + i];
+		log_sum[r] = log(sums[r]);
+	}
 }
 
 static void attention_forward(real *out, real *lse, const real *qkv, struct attention_shape shape, real *scratch) {
-	const int width = shape.H * HEAD_WIDTH, stride = 3 * width, T = shape.T;
-	const size_t Tp = (size_t)padded(T);
-	real *kt = scratch, *scores = kt + 2 * HEAD_WIDTH * Tp; // (16,Tp), (BLOCK,Tp)
+	const int width = shape.H * HEAD_WIDTH, T = shape.T;
 	for (int b = 0; b < shape.B; b++) {
 		for (int h = 0; h < shape.H; h++) {
-			const real *q = qkv + (size_t)b * (size_t)T * (size_t)stride + (size_t)h * HEAD_WIDTH;
-			const real *k = q + width, *v = k + width;
-			real *o = out + (size_t)b * (size_t)T * (size_t)width + (size_t)h * HEAD_WIDTH;
+			struct head head = head_make(qkv, shape, b, h, scratch);
+			real *to = out + (size_t)b * (size_t)T * (size_t)width + (size_t)h * HEAD_WIDTH;
 			real *log_sum = lse + ((size_t)b * (size_t)shape.H + (size_t)h) * (size_t)T;
-			transpose_head(kt, k, stride, T);
-			for (int first = 0; first < T; first += BLOCK) {
-				const int rows = block_rows(T, first), keys = first + rows;
-				real *block_out = o + (size_t)first * (size_t)width, sums[BLOCK];
-				against_keys(scores, q + (size_t)first * (size_t)stride, stride, kt, rows, keys, T, SCORE_SCALE);
-				for (int i = 0; i < rows; i++) {
-					real *row = scores + (size_t)i * Tp;
-					const int seen = first + i + 1;
-					sums[i] = exponential_row(row, 0, seen);
-					memset(row + seen, 0, sizeof(real) * (size_t)(keys - seen));
-				}
-				weighted_rows(block_out, width, scores, v, stride, rows, keys, T);
-				for (int i = 0; i < rows; i++) {
-					const real share = 1 / sums[i];
-					for (int j = 0; j < HEAD_WIDTH; j++) block_out[(size_t)i * (size_t)width + (size_t)j] *= share;
-					log_sum[first + i] = (real)log((double)sums[i]);
-				}
+			memset(head.shift, 0, PANEL * sizeof(real));
+			for (head.first = 0; head.first < T; head.first += PANEL) {
+				const size_t first = (size_t)head.first;
+				head.queries = T - head.first < PANEL ? T - head.first : PANEL;
+				take_panel(head.q, head.qt, head.rows + first * (size_t)head.stride, head.stride, head.queries);
+				panel_forward(to + first * (size_t)width, log_sum + first, &head, width);
 			}
 		}
 	}
 }
 
+static void panel_backward(real *dq, const real *out, const real *log_sum, const struct head *head, int width) {
+	for (int r = 0; r < head->queries; r++) {
+		const real *o = out + (size_t)r * (size_t)width, *dout = head->dout + r * HEAD_WIDTH;
+		real sum = 0;
+#pragma omp simd reduction(+ : sum)
+		for (int i = 0; i < HEAD_WIDTH; i++) sum += o[i] * dout[i];
+		head->D[r] = SCORE_SCALE * sum;
+		head->shift[r] = LOG2_E * log_sum[r];
+	}
+	for (struct block block = {0}; next_block(head, &block);) {
+		block_probabilities(head, &block);
+		block_score_gradient(head, &block);
+		add_to_keys(head->dv, head->p, head->dout, head, &block);
+		add_to_keys(head->dk, head->dscore, head->q, head, &block);
+		add_to_queries(head->dscore, head->k, head, &block);
+	}
+	for (size_t r = 0; r < (size_t)head->queries; r++)
+		memcpy(dq + r * (size_t)head->stride, head->sum + r * HEAD_WIDTH, HEAD_WIDTH * sizeof(real));
+}
+
 static void attention_backward(
     real *dqkv, const real *dout, const real *out, const real *lse, const real *qkv, struct attention_shape shape,
     real *scratch) {
-	const int width = shape.H * HEAD_WIDTH, stride = 3 * width, T = shape.T;
-	const size_t Tp = (size_t)padded(T);
-	real *kt = scratch, *vt = kt + HEAD_WIDTH * Tp;                               // (16,Tp)
-	real *probability = vt + HEAD_WIDTH * Tp, *dscore = probability + BLOCK * Tp; // (BLOCK,Tp)
-	real *dk = dscore + BLOCK * Tp, *dv = dk + HEAD_WIDTH * Tp;                   // (T,16)
+	const int width = shape.H * HEAD_WIDTH, T = shape.T;
 	for (int b = 0; b < shape.B; b++) {
 		for (int h = 0; h < shape.H; h++) {
-			const size_t at = (size_t)b * (size_t)T * (size_t)stride + (size_t)h * HEAD_WIDTH;
-			const real *q = qkv + at, *k = q + width, *v = k + width;
+			struct head head = head_make(qkv, shape, b, h, scratch);
 			const size_t out_at = (size_t)b * (size_t)T * (size_t)width + (size_t)h * HEAD_WIDTH;
 			const real *log_sum = lse + ((size_t)b * (size_t)shape.H + (size_t)h) * (size_t)T;
-			transpose_head(kt, k, stride, T);
-			transpose_head(vt, v, stride, T);
-			memset(dk, 0, 2 * HEAD_WIDTH * Tp * sizeof(real));
-			for (int first = 0; first < T; first += BLOCK) {
-				const int rows = block_rows(T, first), keys = first + rows;
-				const real *block_q = q + (size_t)first * (size_t)stride;
-				const real *o = out + out_at + (size_t)first * (size_t)width;
-				const real *block_do = dout + out_at + (size_t)first * (size_t)width;
-				against_keys(probability, block_q, stride, kt, rows, keys, T, SCORE_SCALE);
-				against_keys(dscore, block_do, width, vt, rows, keys, T, 1);
-				for (int i = 0; i < rows; i++) {
-					real *row = probability + (size_t)i * Tp, *drow = dscore + (size_t)i * Tp;
-					const real *o_row = o + (size_t)i * (size_t)width, *do_row = block_do + (size_t)i * (size_t)width;
-					const int seen = first + i + 1;
-					real D = 0;
-#pragma omp simd reduction(+ : D)
-					for (int j = 0; j < HEAD_WIDTH; j++) D += o_row[j] * do_row[j];
-					const real shift = log_sum[first + i];
-#pragma omp simd
-					for (int s = 0; s < seen; s++) {
-						const real p = exponential(row[s] - shift);
-						row[s] = p;
-						drow[s] = SCORE_SCALE * p * (drow[s] - D);
-					}
-					memset(row + seen, 0, sizeof(real) * (size_t)(keys - seen));
-					memset(drow + seen, 0, sizeof(real) * (size_t)(keys - seen));
-				}
-				add_transposed(dv, probability, block_do, width, rows, keys, T);
-				add_transposed(dk, dscore, block_q, stride, rows, keys, T);
-				weighted_rows(dqkv + at + (size_t)first * (size_t)stride, stride, dscore, k, stride, rows, keys, T);
+			real *dq = dqkv + (head.rows - qkv);
+			memset(head.shift, 0, 2 * PANEL * sizeof(real)); /* and D */
+			for (head.first = 0; head.first < T; head.first += PANEL) {
+				const size_t first = (size_t)head.first, at = out_at + first * (size_t)width;
+				const size_t q_at = first * (size_t)head.stride;
+				head.queries = T - head.first < PANEL ? T - head.first : PANEL;
+				take_panel(head.q, head.qt, head.rows + q_at, head.stride, head.queries);
+				take_panel(head.dout, head.dout_t, dout + at, width, head.queries);
+				panel_backward(dq + q_at, out + at, log_sum + first, &head, width);
 			}
 			for (int t = 0; t < T; t++) {
-				real *to = dqkv + at + (size_t)t * (size_t)stride + width;
-				memcpy(to, dk + (size_t)t * HEAD_WIDTH, HEAD_WIDTH * sizeof(real));
-				memcpy(to + width, dv + (size_t)t * HEAD_WIDTH, HEAD_WIDTH * sizeof(real));
+				real *to = dq + (size_t)t * (size_t)head.stride + width;
+				memcpy(to, head.dk + (size_t)t * HEAD_WIDTH, HEAD_WIDTH * sizeof(real));
+				memcpy(to + width, head.dv + (size_t)t * HEAD_WIDTH, HEAD_WIDTH * sizeof(real));
 			}
 		}
 	}
