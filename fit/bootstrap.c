@@ -8,11 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FEW_RUNGS 20    /* below: RESAMPLE_SIMULATED */
-#define LEAST_RUNGS 4   /* for an error of their own to be told from the law */
-#define WINSORISE 3.5   /* residuals beyond this many scales count as this many */
-#define SHARES 40       /* of the variance that a rung may have, tried before the refinement */
-#define MOST_DRAWS 1000 /* of rungs until one has enough sizes and horizons */
+#define FEW_RUNGS 20     /* below: RESAMPLE_SIMULATED */
+#define LEAST_RUNGS 4    /* for an error of their own to be told from the law */
+#define RUNGS_TO_BOUND 6 /* with so many or more their error is taken as it comes out */
+#define MOST_SHARE 0.9   /* of the variance with fewer: a rung's error is at most 3 times a point's */
+#define WINSORISE 3.5    /* residuals beyond this many scales count as this many */
+#define SHARES 40        /* of the variance that a rung may have, tried before the refinement */
+#define MOST_DRAWS 1000  /* of rungs until one has enough sizes and horizons */
 #define SLOPE_FINISHED 1e-6
 
 /* ---------------------------------------------------------------------------------------------------------- noise --- */
@@ -118,18 +120,19 @@ static double restricted_likelihood(struct linear_model *model, double share, do
 	return *freedom * log(squares) + log_volume;
 }
 
-/* The share of the variance at which the restricted likelihood is largest. */
+/* The share of the variance at which the restricted likelihood is largest. With a handful of rungs, whose means the law's
+ * parameters nearly pass through, the likelihood hardly falls towards large shares, and one odd run can throw it there. */
 static double likely_share(struct linear_model *model) {
-	const double golden = 0.6180339887498949;
+	const double golden = 0.6180339887498949, most = model->groups < RUNGS_TO_BOUND ? MOST_SHARE : 1 - 1e-6;
 	double variance, best = INFINITY, at = 0;
 	int freedom;
 	for (int k = 0; k < SHARES; k++) {
-		double value = restricted_likelihood(model, (double)k / SHARES, &variance, &freedom);
+		double value = restricted_likelihood(model, most * k / SHARES, &variance, &freedom);
 		if (value >= best) continue;
 		best = value;
-		at = (double)k / SHARES;
+		at = most * k / SHARES;
 	}
-	double low = fmax(0, at - 1.0 / SHARES), high = fmin(at + 1.0 / SHARES, 1 - 1e-6);
+	double low = fmax(0, at - most / SHARES), high = fmin(at + most / SHARES, most);
 	for (int round = 0; round < 30; round++) {
 		double left = high - golden * (high - low), right = low + golden * (high - low);
 		bool rises = restricted_likelihood(model, left, &variance, &freedom) <=

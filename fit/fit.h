@@ -130,7 +130,7 @@ MUST_CHECK struct error *fit_surface_solve(const struct fit_points *points, stru
  * its own, are normal with variances estimated by restricted maximum likelihood from the residuals (winsorised, because
  * the fit is robust and its intervals should be); the scale is drawn anew for every refit, so that few degrees of freedom
  * widen the interval as Student's t does. With fewer than 4 rungs, or one point a rung, u cannot be told from the law
- * and is left out.
+ * and is left out; with 4 or 5 it is taken to be at most three times e, because the likelihood hardly bounds it.
  *
  * RESAMPLE_AUTO takes the second below 20 rungs. Measured by Monte Carlo: 400 tables each, E = 0.8, alpha = .3,
  * beta = .35, N over a factor of 30, D of 64, 6 or 7 points a rung (last row: 300 tables of Besiroglu's surface, N over
