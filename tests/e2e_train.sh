@@ -84,5 +84,21 @@ check 'eval of what is no checkpoint' 3 '' 'a\.corpus' "$rung" eval a.corpus
 check 'eval with a corpus of another vocabulary' 3 '' 'vocabulary of 96, but the corpus has 256' \
 	"$rung" eval whole/model.safetensors --corpus bytes.corpus
 head -c 5000 whole/model.safetensors >cut.safetensors
+mkdir -p elsewhere && head -n 4000 text.txt >elsewhere/half.txt
+"$rung" data import elsewhere/half.txt --out elsewhere/half.corpus --quiet >/dev/null 2>&1
+check 'eval finds the corpus of the training from anywhere' 0 '^held-out loss' '' sh -c "cd elsewhere && '$rung' eval ../whole/model.safetensors --tokens 1K"
+mv a.corpus kept.corpus && cp elsewhere/half.corpus a.corpus
+check 'eval refuses another corpus in its place' 3 '' 'was trained on a corpus with the hash' "$rung" eval whole/model.safetensors
+rm a.corpus
+check 'eval says how to name a corpus that has moved' 1 '' '\-\-corpus FILE' "$rung" eval whole/model.safetensors
+mv kept.corpus a.corpus
+check 'a run that could not begin' 2 '' 'asked for' train --out later --tokens 900M
+check 'leaves its folder to another' 0 '^held-out loss' '' train --out later --tokens 4K
+"$rung" data source markov --out known.corpus --tokens 20K --held-out-tokens 4K >/dev/null 2>&1
+"$rung" train --corpus known.corpus "${small[@]}" --tokens 8K --out symbols >/dev/null 2>&1
+check 'symbols keep their spaces' 0 '^1 2 3( [0-9]+){5}$' '' "$rung" sample symbols/model.safetensors --prompt '1 2 3' --tokens 5
+check 'symbols need no prompt' 0 '^0( [0-9]+){5}$' '' "$rung" sample symbols/model.safetensors --tokens 5
+check 'an interrupted sample' 130 '^The ' '^error: interrupted' \
+	timeout --preserve-status -s INT 1 "$rung" sample whole/model.safetensors --tokens 100M
 check 'a truncated checkpoint' 3 '' 'cut\.safetensors' "$rung" eval cut.safetensors
-check 'an empty prompt' 2 '' '^error: --prompt' "$rung" sample whole/model.safetensors --prompt ''
+check 'an empty prompt is none' 0 '^The ' '' "$rung" sample whole/model.safetensors --prompt '' --tokens 5

@@ -383,6 +383,13 @@ static void schedule_is_the_published_one(void **state) {
 	assert_true(fabs(train_schedule(&steps, 85) - 0.5) < 1e-12); /* 1 - sqrt(1/4) */
 	assert_true(train_schedule(&steps, 99) > 0);
 	assert_true(train_schedule(&steps, 99) < 0.03);
+	/* All cooldown, and most of it within the warm-up: both act, and neither stops the run from learning. */
+	config.cooldown = 1;
+	config.warmup_tokens = 800;
+	const struct train_steps falling = train_steps(&config);
+	assert_int_equal(falling.cooldown_start, 0);
+	assert_true(fabs(train_schedule(&falling, 19) - 20.0 / 80 * (1 - sqrt(0.19))) < 1e-12);
+	assert_true(fabs(train_schedule(&falling, 90) - (1 - sqrt(0.90))) < 1e-12);
 }
 
 /* AdamW written out in double for one parameter at a time, against four steps of the optimizer. */

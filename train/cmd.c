@@ -97,11 +97,12 @@ static void print_result(
 	if (!job->trunk) printf("held-out loss   %.4f +- %.4f nats per token", r->loss, r->loss_error);
 	if (!job->trunk && !isnan(r->bits_per_byte)) printf(", %.4f bits per byte", r->bits_per_byte);
 	printf(
-	    "\ntrained on      %s tokens in %lld steps, %s\nspeed           %s tokens/s, %.1f GFLOP/s, %.0f %% of this "
+	    "\ntrained on      %s tokens in %lld step%s, %s\nspeed           %s tokens/s, %.1f GFLOP/s, %.0f %% of this "
 	    "core's "
 	    "peak\nrecord          %s/run.json\n",
-	    human_count((double)r->tokens, tokens), (long long)r->steps, human_seconds(r->seconds, time),
-	    human_count(r->tokens_per_second, speed), r->gflops, 100 * r->peak_fraction, job->folder);
+	    human_count((double)r->tokens, tokens), (long long)r->steps, r->steps == 1 ? "" : "s",
+	    human_seconds(r->seconds, time), human_count(r->tokens_per_second, speed), r->gflops, 100 * r->peak_fraction,
+	    job->folder);
 }
 
 /* The job file of a sweep: {"config", "corpus", "start", "branches", "trunk", "peak_gflops"}. */
@@ -166,12 +167,15 @@ static struct error *train(struct train_options *options) {
 	struct display display = {.json = options->json};
 	struct job_file file = {0};
 	struct corpus *corpus = NULL;
+	char *absolute = NULL;
 	struct error *error = kernels_of_option(options->kernels, &job.kernels);
 	if (!error && options->job) error = job_file_read(options->job, options, &job, &file);
 	if (!error && !options->corpus) error = error_new(ERROR_USAGE, "--corpus is missing; 'rung data import' makes one");
 	if (!error && !job.folder) error = error_new(ERROR_USAGE, "--out is missing: a folder for the run");
 	if (error) goto done;
-	job.corpus_path = options->corpus;
+	/* Absolute, so that `rung eval` finds it from anywhere. */
+	absolute = realpath(options->corpus, NULL);
+	job.corpus_path = absolute ? absolute : options->corpus;
 	job.progress_seconds = 0.5;
 	job.on_progress = show_progress;
 	job.on_message = show_message;
@@ -186,6 +190,7 @@ static struct error *train(struct train_options *options) {
 	if (!error) print_result(options, &job, &result);
 done:
 	corpus_close(corpus);
+	free(absolute);
 	job_file_free(&file);
 	return error;
 }
@@ -209,16 +214,27 @@ int train_command(int argc, char **argv) {
 
 /* --------------------------------------------------------------------------------------------------------- checkpoints --- */
 
+/* The corpus that a checkpoint was trained on, from where it was then. */
+static struct error *open_recorded(const struct safetensors *file, const char *path, struct corpus **corpus) {
+	const char *recorded, *hash;
+	char found[HASH_HEX_SIZE];
+	TRY(safetensors_text(file, path, "corpus", &recorded));
+	TRY(safetensors_text(file, path, "corpus_hash", &hash));
+	TRY(error_within(corpus_open(recorded, corpus), "the corpus of the training (another one: --corpus FILE)"));
+	if (strcmp(hash, hash_hex(corpus_info(*corpus)->hash, found)) == 0) return NULL;
+	return error_new(
+	    ERROR_DATA,
+	    "%s: was trained on a corpus with the hash %s, but %s has %s now; name the one you mean with --corpus", path,
+	    hash, recorded, found);
+}
+
 /* The model of a checkpoint and the corpus it is to be used with: the one it was trained on unless `corpus_path` says
  * otherwise. */
 static struct error *open_both(
     const char *path, const char *corpus_path, struct model **model, struct corpus **corpus) {
 	struct safetensors file;
 	TRY(safetensors_read(path, &file));
-	const char *recorded = NULL;
-	struct error *error = NULL;
-	if (!corpus_path) error = safetensors_text(&file, path, "corpus", &recorded);
-	if (!error) error = corpus_open(corpus_path ? corpus_path : recorded, corpus);
+	struct error *error = corpus_path ? corpus_open(corpus_path, corpus) : open_recorded(&file, path, corpus);
 	safetensors_free(&file);
 	if (!error) error = train_model_open(path, kernels_widest(), model);
 	if (error) return error;
@@ -304,7 +320,8 @@ struct sample_options {
 static const struct option_row sample_rows[] = {
     {"corpus", OPTION_TEXT, offsetof(struct sample_options, corpus), "", 0, 0,
      "corpus with the tokenizer; without it the one of the training", "FILE"},
-    {"prompt", OPTION_TEXT, offsetof(struct sample_options, prompt), "The ", 0, 0, "text to go on from", "TEXT"},
+    {"prompt", OPTION_TEXT, offsetof(struct sample_options, prompt), "", 0, 0,
+     "text to go on from; without it 'The ', or 0 for synthetic symbols", "TEXT"},
     {"tokens", OPTION_COUNT, offsetof(struct sample_options, tokens), "500", 1, 1e9, "tokens to generate", "n"},
     {"temperature", OPTION_REAL, offsetof(struct sample_options, temperature), "0.8", 0, 100,
      "0 always takes the likeliest token", "x"},
@@ -319,16 +336,18 @@ static struct error *sample(const struct sample_options *options, const struct o
 	struct text text = {0};
 	struct error *error = one_checkpoint(operands);
 	if (!error) error = open_both(operands->items[0], options->corpus, &model, &corpus);
-	/* An empty text counts as none. */
-	if (!error && options->prompt)
-		error = corpus_encode(corpus, options->prompt, strlen(options->prompt), &prompt, &count);
+	if (error) goto done;
+	const bool symbols = strcmp(corpus_info(corpus)->tokenizer, "symbols") == 0;
+	const char *begin = options->prompt ? options->prompt : symbols ? "0" : "The ";
+	error = corpus_encode(corpus, begin, strlen(begin), &prompt, &count);
 	if (!error && count == 0)
 		error = error_new(ERROR_USAGE, "--prompt has nothing that the tokenizer knows; give it some text");
 	if (error) goto done;
 	interrupt_watch();
 	error = train_generate(
 	    model, corpus, prompt, count, options->tokens, options->temperature, (uint64_t)options->seed, &text);
-	if (!error) printf("%s%s\n", options->prompt, text.data ? text.data : "");
+	if (!error) printf("%s%s%s\n", begin, symbols ? " " : "", text.data ? text.data : "");
+	if (!error && interrupt_pending()) error = error_new(ERROR_INTERRUPTED, "interrupted");
 done:
 	text_free(&text);
 	free(prompt);

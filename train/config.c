@@ -89,15 +89,11 @@ int train_micro_batch(const struct train_config *config) {
 }
 
 double train_schedule(const struct train_steps *steps, int64_t step) {
-	if (step >= steps->cooldown_start) {
-		const double length = (double)(steps->total - steps->cooldown_start);
-		const double falling = 1 - sqrt((double)(step - steps->cooldown_start) / length);
-		/* A run shorter than its warm-up cools down from where it has got to. */
-		return steps->cooldown_start < steps->warmup ? falling * (double)steps->cooldown_start / (double)steps->warmup
-		                                             : falling;
-	}
-	if (step < steps->warmup) return (double)(step + 1) / (double)steps->warmup;
-	return 1;
+	/* A run shorter than its warm-up goes on warming up while it cools down. */
+	const double ramp = step < steps->warmup ? (double)(step + 1) / (double)steps->warmup : 1;
+	if (step < steps->cooldown_start) return ramp;
+	const double length = (double)(steps->total - steps->cooldown_start);
+	return ramp * (1 - sqrt((double)(step - steps->cooldown_start) / length));
 }
 
 /* XXH64 of the config's JSON, without spaces and in the table's order, and of the corpus's hash. */

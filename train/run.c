@@ -19,6 +19,7 @@ struct run {
 	double started, spent_before; /* clock at the start, seconds of earlier processes */
 	double checkpointed;          /* clock at the last checkpoint */
 	double smooth_loss;
+	bool recorded; /* run.json is there */
 };
 
 /* ---------------------------------------------------------------------------------------- when to log and evaluate --- */
@@ -219,8 +220,8 @@ static struct error *diverged(struct run *run, struct train_result *result, doub
 	TRY(finish(run, result));
 	return error_new(
 	    ERROR_DIVERGED,
-	    "%s: the run diverged at step %lld (train loss %g, gradient norm %g); its record says so and the last good "
-	    "checkpoint stays. Try a lower --rate or a longer --warmup-tokens",
+	    "%s: the run diverged at step %lld (train loss %g, gradient norm %g); its record says so, and the latest "
+	    "checkpoint stays if there was one. Try a lower --rate or a longer --warmup-tokens",
 	    run->job->folder, (long long)run->state.step + 1, loss, norm);
 }
 
@@ -249,6 +250,9 @@ static struct error *one_step(struct run *run, struct train_result *result, doub
 
 static struct error *save(struct run *run) {
 	run->state.seconds = seconds_spent(run);
+	/* Only now is there something to go on with: a run that fails before leaves its folder to others. */
+	if (!run->recorded) TRY(record_write(run->job->folder, &run->owner, run->job->trunk, RECORD_RUNNING, NULL));
+	run->recorded = true;
 	TRY(checkpoint_save(run->job->folder, &run->state, &run->owner));
 	TRY(write_log(run));
 	run->checkpointed = clock_seconds();
@@ -350,12 +354,11 @@ struct error *train_run(
 	run.owner = (struct checkpoint_owner){
 	    .config = config, .corpus = info, .corpus_path = job->corpus_path, .id = run.id, .recipe = run.recipe};
 	run.last_step = job->trunk ? job->branches[job->branch_count - 1] : run.steps.total;
+	run.recorded = status == RECORD_RUNNING;
 	result->loss = result->loss_error = NAN;
 	struct error *error = open_run(&run);
 	if (!error) error = begin(&run);
 	run.spent_before = run.state.seconds;
-	if (!error && status == RECORD_NONE)
-		error = record_write(job->folder, &run.owner, job->trunk, RECORD_RUNNING, NULL);
 	if (!error) error = loop(&run, result);
 	if (!error) error = finish(&run, result);
 	close_run(&run);
