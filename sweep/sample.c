@@ -54,19 +54,56 @@ static struct error *read_passage(struct corpus *corpus, size_t count, uint16_t 
 	return corpus_read(corpus, SPLIT_HELD_OUT, place, count, passage);
 }
 
-static struct error *add_text(
+/* Bytes of the well-formed character (Unicode, table 3-7) that `bytes` begins with; 0 when there is none. */
+static size_t character_length(const unsigned char *bytes, size_t count) {
+	const unsigned char first = bytes[0];
+	const size_t length = first < 0x80   ? 1
+	                      : first < 0xc2 ? 0
+	                      : first < 0xe0 ? 2
+	                      : first < 0xf0 ? 3
+	                      : first < 0xf5 ? 4
+	                                     : 0;
+	if (length > count) return 0;
+	for (size_t i = 1; i < length; i++)
+		if ((bytes[i] & 0xc0) != 0x80) return 0;
+	/* Longer than need be, a surrogate, or beyond U+10FFFF: the second byte tells. */
+	if ((first == 0xe0 && bytes[1] < 0xa0) || (first == 0xed && bytes[1] > 0x9f)) return 0;
+	if ((first == 0xf0 && bytes[1] < 0x90) || (first == 0xf4 && bytes[1] > 0x8f)) return 0;
+	return length;
+}
+
+/* A passage is cut between tokens, which may be in the middle of a character, and a model of bytes may write any: what is
+ * no UTF-8 becomes U+FFFD, and so does a zero byte, which would end the string. */
+static struct error *add_text(cJSON *root, const char *key, const struct text *bytes) {
+	struct text text = {0};
+	for (size_t at = 0; at < bytes->length;) {
+		const char *here = bytes->data + at;
+		const size_t length = *here ? character_length((const unsigned char *)here, bytes->length - at) : 0;
+		if (length)
+			text_add_bytes(&text, here, length);
+		else
+			text_add_string(&text, "\xef\xbf\xbd");
+		at += length ? length : 1;
+	}
+	struct error *error = text_error(&text);
+	if (!error && !cJSON_AddStringToObject(root, key, text.data ? text.data : "")) error = error_memory(text.length);
+	text_free(&text);
+	return error;
+}
+
+static struct error *add_tokens(
     cJSON *root, const char *key, const struct corpus *corpus, const uint16_t *tokens, size_t count) {
 	struct text text = {0};
 	struct error *error = corpus_decode(corpus, tokens, count, &text);
 	if (!error) error = text_error(&text);
-	if (!error && !cJSON_AddStringToObject(root, key, text.data ? text.data : "")) error = error_memory(text.length);
+	if (!error) error = add_text(root, key, &text);
 	text_free(&text);
 	return error;
 }
 
 static struct error *write_json(
     const struct lab *lab, const struct job *job, const struct plan_sample *options, const uint16_t *passage,
-    const char *written) {
+    const struct text *written) {
 	cJSON *root = cJSON_CreateObject();
 	char *path = path_join(lab->folder, "samples.json");
 	struct error *error = NULL;
@@ -74,11 +111,11 @@ static struct error *write_json(
 	    !json_add_number(root, "width", (double)job->config.width) ||
 	    !json_add_number(root, "depth", (double)job->config.depth) ||
 	    !json_add_number(root, "tokens", (double)job->config.tokens) ||
-	    !json_add_number(root, "temperature", options->temperature) ||
-	    !cJSON_AddStringToObject(root, "generated", written))
+	    !json_add_number(root, "temperature", options->temperature))
 		error = error_memory(256);
-	if (!error) error = add_text(root, "prompt", lab->corpus, passage, (size_t)options->prompt);
-	if (!error) error = add_text(root, "held_out", lab->corpus, passage + options->prompt, (size_t)options->tokens);
+	if (!error) error = add_tokens(root, "prompt", lab->corpus, passage, (size_t)options->prompt);
+	if (!error) error = add_text(root, "generated", written);
+	if (!error) error = add_tokens(root, "held_out", lab->corpus, passage + options->prompt, (size_t)options->tokens);
 	if (!error) error = json_write(path, root);
 	free(path);
 	cJSON_Delete(root);
@@ -121,7 +158,7 @@ struct error *sample_write(const struct lab *lab, const struct job_list *jobs) {
 		    (uint64_t)options.seed, &written);
 	if (!error && interrupt_pending())
 		error = error_new(ERROR_INTERRUPTED, "interrupted while writing the sample; the same command goes on");
-	if (!error) error = write_json(lab, job, &options, passage, written.data);
+	if (!error) error = write_json(lab, job, &options, passage, &written);
 	text_free(&written);
 	model_close(model);
 	free(weights);

@@ -203,4 +203,22 @@ check 'a plan without a corpus takes the one of the lab' 0 '0 of them now' '' \
 holds 'the sample is of the largest model' grep -q '"width": 32' "$scratch/song/samples.json"
 holds 'and begins where a line does' grep -qE '"prompt": "[0-9]+ green' "$scratch/song/samples.json"
 
+# Characters of one to four bytes, and bytes that are no character.
+seq 1 4000 | awk '{printf "%d \303\251t\303\251 \342\202\254 \360\237\230\200 \351\n", $1}' >"$scratch/bytes.txt"
+"$rung" data import "$scratch/bytes.txt" --tokenizer byte --out "$scratch/bytes.corpus" >/dev/null 2>&1
+sed -E '/"(corpus|horizons)":/d; /"rungs"/,$d' "$plan" >"$scratch/bytes.json"
+echo '"rungs": [{"width": 16, "depth": 1, "horizons": [10e3]}]}' >>"$scratch/bytes.json"
+check 'bytes: a ladder' 0 '^1 of 1 runs? done' '' \
+	"$rung" sweep --plan "$scratch/bytes.json" --corpus "$scratch/bytes.corpus" --lab "$scratch/bytes"
+if command -v python3 >/dev/null; then
+	holds 'bytes: samples.json is UTF-8, with U+FFFD for what is not' python3 - "$scratch/bytes/samples.json" <<'END'
+import json, sys
+sample = json.load(open(sys.argv[1], encoding="utf-8"))
+assert "\u00e9t\u00e9 \u20ac \U0001f600 \ufffd\n" in sample["held_out"], sample
+assert sample["generated"]
+END
+else
+	echo "ok $((number += 1)) - samples.json of bytes # SKIP python3 is not installed"
+fi
+
 echo "1..$number"
