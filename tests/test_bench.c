@@ -96,7 +96,7 @@ static void test_micro_batch(void **state) {
 	(void)state;
 	static const struct {
 		int context, batch, sequences;
-	} known[] = {{256, 2, 2}, {256, 4, 4}, {256, 16, 4}, {64, 64, 16}, {2048, 8, 1}, {1000, 5, 1}, {1, 3, 3}};
+	} known[] = {{256, 2, 1}, {256, 16, 1}, {64, 64, 4}, {100, 8, 2}, {2048, 8, 1}, {1, 3, 3}};
 	for (size_t i = 0; i < COUNT_OF(known); i++) {
 		const struct train_config config = {.context = known[i].context, .batch = known[i].batch};
 		assert_int_equal(train_micro_batch(&config), known[i].sequences);
