@@ -27,7 +27,7 @@ static const struct option_row train_rows[] = {
     {"kernels", OPTION_TEXT, FIELD(kernels), "auto", 0, 0,
      "auto: the widest vectors of this processor; or avx512, avx2, portable, blas, plain", "NAME"},
     {"threads", OPTION_COUNT, FIELD(threads), "1", 1, 1024,
-     "threads, of use up to one for each 1024 tokens of a step; they change no bit of the result", "n"},
+     "threads, of use up to one for each 256 tokens of a step; they change no bit of the result", "n"},
     {"checkpoint-seconds", OPTION_REAL, FIELD(checkpoint_seconds), "30", 0, 1e9,
      "time between checkpoints; 0: every step", "s"},
     {"json", OPTION_FLAG, FIELD(json), "", 0, 0, "progress and result as JSON lines on standard output", NULL},

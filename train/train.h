@@ -85,7 +85,7 @@ struct train_job {
 	bool trunk; /* stop at the last branch: no cooldown, no final loss */
 	double checkpoint_seconds;
 	enum kernels kernels;
-	int threads;             /* at most one for each micro-batch of 1024 tokens is of use; 0 and 1 are one */
+	int threads;             /* at most one for each micro-batch of 256 tokens is of use; 0 and 1 are one */
 	double progress_seconds; /* time between calls of on_progress; 0: every step */
 	double peak_gflops;      /* of this machine, measured by the caller; 0: measure */
 	void (*on_progress)(void *context, const struct train_progress *progress); /* may be NULL */
