@@ -303,6 +303,7 @@ static struct error *sweep(const struct sweep_arguments *arguments, struct choic
 	struct lab lab;
 	struct job_list jobs = {0};
 	struct sweep_outcome outcome = {0};
+	struct text damaged = {0};
 	struct sweep_options options = {.workers = worker_count(arguments->workers), .quiet = arguments->quiet};
 	const bool asked = arguments->preset || arguments->plan;
 	struct error *error = asked ? read_choice(choice) : NULL;
@@ -311,7 +312,9 @@ static struct error *sweep(const struct sweep_arguments *arguments, struct choic
 	if (!error) error = jobs_make(&lab.plan, corpus_info(lab.corpus), lab.folder, &jobs);
 	if (!error) error = lab_write_corpus(&lab, NULL);
 	if (error) goto done;
-	jobs_survey(&jobs, lab.folder);
+	error = jobs_survey(&jobs, lab.folder, &damaged);
+	if (damaged.length) fprintf(stderr, "warning: %s", damaged.data);
+	if (error) goto done;
 	if (!all_over(&jobs)) error = predict(&lab, &jobs, &options);
 	if (error) goto done;
 	interrupt_watch();
@@ -321,6 +324,7 @@ static struct error *sweep(const struct sweep_arguments *arguments, struct choic
 	error = outcome_error(&lab, &outcome);
 done:
 	text_free(&outcome.failures);
+	text_free(&damaged);
 	jobs_free(&jobs);
 	lab_close(&lab);
 	return error;

@@ -113,19 +113,42 @@ void jobs_free(struct job_list *jobs) {
 
 /* ------------------------------------------------------------------------------------------------ what is done already --- */
 
-/* The status in a run's record. A record that cannot be read counts as a run to be done: its child will say what is
- * wrong with it. */
-static enum job_state recorded_state(const char *folder) {
-	enum job_state state = JOB_WAITING;
-	char *path = path_join(folder, "run.json");
+/* What a run's record says. One that cannot be read, is of another run, or lacks the result that it claims is set aside
+ * and counts as none: the run goes on from its checkpoint, or from the start. */
+static struct error *recorded_state(const struct job *job, enum job_state *state, struct text *damaged) {
 	cJSON *root = NULL;
-	if (path && file_exists(path)) error_free(json_read(path, &root));
-	const char *status = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "status"));
-	if (status && strcmp(status, "done") == 0) state = JOB_DONE;
-	if (status && strcmp(status, "diverged") == 0) state = JOB_DIVERGED;
+	struct train_result result;
+	struct text aside = {0};
+	char *path = path_join(job->folder, "run.json");
+	struct error *error = path ? NULL : error_memory(256);
+	*state = JOB_WAITING;
+	if (error || !file_exists(path)) goto done;
+
+	struct error *damage = json_read(path, &root);
+	const char *id = "", *status = "";
+	if (!damage) damage = json_get_text(root, "id", path, &id);
+	if (!damage) damage = json_get_text(root, "status", path, &status);
+	if (!damage && strcmp(id, job->id) != 0)
+		damage = error_new(ERROR_DATA, "%s: \"id\" is '%.40s', expected '%s'", path, id, job->id);
+	if (!damage && strcmp(status, "running") != 0) damage = train_result_read(job->folder, &result);
+	if (!damage) {
+		if (strcmp(status, "done") == 0) *state = JOB_DONE;
+		if (strcmp(status, "diverged") == 0) *state = JOB_DIVERGED;
+		goto done;
+	}
+	if (damage->kind == ERROR_DATA) {
+		text_add(&aside, "%s.damaged", path);
+		text_add(damaged, "%s\n  set aside as %s; the run goes on without it\n", damage->message, aside.data);
+		error = text_error(&aside);
+		if (!error && rename(path, aside.data)) error = error_system("rename", path);
+		error_free(damage);
+	} else
+		error = damage; /* it may be whole, but the system would not let us read it */
+done:
+	text_free(&aside);
 	cJSON_Delete(root);
 	free(path);
-	return state;
+	return error;
 }
 
 static bool compressors_recorded(const char *lab) {
@@ -149,13 +172,13 @@ static double trunk_progress(const struct job *trunk) {
 	return progress;
 }
 
-void jobs_survey(struct job_list *jobs, const char *lab) {
+struct error *jobs_survey(struct job_list *jobs, const char *lab, struct text *damaged) {
 	for (int i = 0; i < jobs->count; i++) {
 		struct job *job = &jobs->items[i];
 		if (job->kind == JOB_COMPRESS)
 			job->state = compressors_recorded(lab) ? JOB_DONE : JOB_WAITING;
 		else
-			job->state = recorded_state(job->folder);
+			TRY(recorded_state(job, &job->state, damaged));
 		job->ready = false;
 		job->progress = job->kind == JOB_TRUNK && job->state == JOB_WAITING ? trunk_progress(job) : 0;
 	}
@@ -171,6 +194,7 @@ void jobs_survey(struct job_list *jobs, const char *lab) {
 		}
 		if (!needed) jobs->items[t].state = JOB_DONE;
 	}
+	return text_error(damaged);
 }
 
 /* ------------------------------------------------------------------------------------------------------ what is next --- */

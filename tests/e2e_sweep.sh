@@ -89,6 +89,22 @@ check 'sweep --json: the summary' 0 '"runs": 12, "done": 12, "new": 0, "diverged
 	"$rung" sweep --lab "$scratch/lab" --json
 holds 'points.csv is made again from the records' cmp "$scratch/expected.csv" "$scratch/lab/points.csv"
 
+# ---------------------------------------------------------------------------------------------------------- damaged records
+
+# damage TEXT: into the record of the last point; the run must be made again.
+damage() {
+	local record
+	record=$scratch/lab/runs/$(tail -n 1 "$scratch/expected.csv" | cut -d, -f1)/run.json
+	echo "$1" >"$record"
+	check "a record that says '$1' is set aside" 0 '^12 of 12 runs done, 1 of them now' \
+		'^  set aside as .*/run.json.damaged; the run goes on without it$' "$rung" sweep --lab "$scratch/lab"
+	holds 'and the run is made again' cmp "$scratch/expected.csv" "$scratch/lab/points.csv"
+	holds 'what it said is kept' grep -qxF -- "$1" "$record.damaged"
+}
+damage garbage
+damage ''
+damage '{"id": "0123456789abcdef", "status": "done"}'
+
 # ------------------------------------------------------------------------------------------------------ stopped in every way
 
 # start LAB: a sweep in the background, its process in $sweep, until a trunk has left a branch and is still at it. As in

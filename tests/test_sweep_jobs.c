@@ -108,34 +108,67 @@ static void put_at(const char *path) {
 	expect_success(file_write(path, "x", 1));
 }
 
+/* A record as docs/formats.md has it, as far as it is read. */
+static void put_record(const struct job *job, const char *status) {
+	struct text record = {0};
+	text_add(
+	    &record,
+	    "{\"id\": \"%s\", \"status\": \"%s\", \"result\": {\"steps\": 1, \"tokens\": 1, \"loss\": 1, \"loss_error\": 1,"
+	    " \"bits_per_byte\": \"nan\", \"train_loss\": 1, \"clipped\": 0, \"flops\": 1, \"trained_tokens\": 1, "
+	    "\"seconds\": 1,"
+	    " \"step_seconds\": 1, \"tokens_per_second\": 1, \"gflops\": 1, \"peak_gflops\": 1, \"peak_fraction\": 1,"
+	    " \"memory_bytes\": 1, \"weights_hash\": \"0123456789abcdef\"}}",
+	    job->id, status);
+	put(job->folder, "run.json", record.data);
+	text_free(&record);
+}
+
+static bool set_aside(const struct job *job) {
+	char *path = path_join(job->folder, "run.json"), *aside = path_join(job->folder, "run.json.damaged");
+	const bool is = file_exists(aside) && !file_exists(path);
+	free(path);
+	free(aside);
+	return is;
+}
+
 static void the_lab_is_the_truth(void **state) {
 	(void)state;
 	char *lab = folder_temporary();
+	struct text damaged = {0};
 	struct job_list jobs;
 	const struct corpus_info corpus = symbols();
 	expect_success(list(LADDER, &corpus, lab, &jobs));
-	jobs_survey(&jobs, lab);
+	expect_success(jobs_survey(&jobs, lab, &damaged));
 	for (int i = 0; i < jobs.count; i++) assert_int_equal(jobs.items[i].state, JOB_WAITING);
 
-	put(jobs.items[1].folder, "run.json", "{\"status\": \"done\"}");
-	put(jobs.items[2].folder, "run.json", "{\"status\": \"running\"}");
-	put(jobs.items[12].folder, "run.json", "{\"status\": \"diverged\"}");
-	put(jobs.items[5].folder, "run.json", "{\"status\": \"do"); /* for its child to complain about */
+	put_record(&jobs.items[1], "done");
+	put_record(&jobs.items[2], "running");
+	put_record(&jobs.items[12], "diverged");
+	struct job another = jobs.items[1];
+	another.folder = jobs.items[7].folder;
+	put_record(&another, "done");
+	put_record(&jobs.items[6], "finished");
+	put(jobs.items[5].folder, "run.json", "{\"status\": \"do");
 	expect_success(folder_make(jobs.items[0].folder));
 	put_at(jobs.items[1].start);
 	put_at(jobs.items[2].start);
-	jobs_survey(&jobs, lab);
+	expect_success(jobs_survey(&jobs, lab, &damaged));
 	assert_int_equal(jobs.items[0].state, JOB_WAITING); /* the third branch is still wanted */
 	assert_true(fabs(jobs.items[0].progress - 0.5) < 1e-12);
 	assert_int_equal(jobs.items[1].state, JOB_DONE);
 	assert_int_equal(jobs.items[2].state, JOB_WAITING);
 	assert_true(jobs.items[2].ready && !jobs.items[3].ready);
 	assert_int_equal(jobs.items[12].state, JOB_DIVERGED);
-	assert_int_equal(jobs.items[5].state, JOB_WAITING);
+	for (int i = 0; i < jobs.count; i++) assert_int_equal(set_aside(&jobs.items[i]), i >= 5 && i <= 7);
+	for (int i = 5; i <= 7; i++) assert_int_equal(jobs.items[i].state, JOB_WAITING);
+	assert_non_null(strstr(damaged.data, "run.json: status is 'finished'"));
+	text_clear(&damaged);
 
 	/* A trunk that nobody waits for is not trained, whatever became of its folder. */
 	put_at(jobs.items[3].start);
-	jobs_survey(&jobs, lab);
+	expect_success(jobs_survey(&jobs, lab, &damaged));
+	assert_int_equal(damaged.length, 0);
+	text_free(&damaged);
 	assert_int_equal(jobs.items[0].state, JOB_DONE);
 	jobs_free(&jobs);
 	folder_remove(lab);
@@ -147,7 +180,9 @@ static void branches_wait_for_their_trunk(void **state) {
 	struct job_list jobs;
 	const struct corpus_info corpus = symbols();
 	expect_success(list(LADDER, &corpus, lab, &jobs));
-	jobs_survey(&jobs, lab);
+	struct text damaged = {0};
+	expect_success(jobs_survey(&jobs, lab, &damaged));
+	text_free(&damaged);
 	for (int i = 0; i < jobs.count; i++) jobs.items[i].seconds = 1;
 	jobs.items[0].seconds = 10;
 	jobs.items[4].seconds = 20;

@@ -110,7 +110,9 @@ static void run(struct fixture *f, int workers) {
 	const struct sweep_options options = {.workers = workers, .peak_gflops = 1, .quiet = true};
 	struct rung_speed speeds[3] = {{1, 0}, {2, 0}, {3, 0}};
 	text_free(&f->outcome.failures);
-	jobs_survey(&f->jobs, f->folder);
+	struct text damaged = {0};
+	expect_success(jobs_survey(&f->jobs, f->folder, &damaged));
+	assert_int_equal(damaged.length, 0);
 	jobs_predict(&f->jobs, speeds, corpus_info(f->lab.corpus));
 	expect_success(sweep_run(&f->lab, &f->jobs, &options, &f->outcome));
 }
