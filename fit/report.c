@@ -338,25 +338,28 @@ struct error *report_draw_up(struct report *report) {
 	return NULL;
 }
 
-/* A lab without fit.json gets the fit that 'rung fit' would write, for this report alone. What the table does not allow is
- * said, and is no reason to draw nothing. */
+/* Without a fit.json to go by, the lab gets the fit that 'rung fit' would write, for this report alone. What the table
+ * does not allow is said, and is no reason to draw nothing. */
 static struct error *fit_here(struct report *report) {
+	struct report_lab *lab = &report->lab;
 	struct fit_points points = {0};
 	struct fit fit = {0};
-	const struct fit_columns columns = {0};
+	cJSON *old = lab->fit;
+	const struct fit_columns columns = report_fit_columns(old);
 	const struct fit_options options = {.replicates = FIT_REPLICATES, .seed = 1};
-	const char *path = report->lab.path;
-	struct error *error = fit_points_read(path, &columns, &points);
+	lab->fit = NULL;
+	struct error *error = fit_points_read(lab->path, &columns, &points);
 	if (!error) error = fit_all(&points, &options, &fit);
-	if (!error) error = fit_to_json(&fit, &report->lab.fit);
+	if (!error) error = fit_to_json(&fit, &lab->fit);
 	if (!error)
 		text_add(
-		    &report->missing,
-		    "There is no fit.json: the law was fitted for this page alone; 'rung fit %s' keeps the result.\n", path);
+		    &report->missing, "%s: the law was fitted for this page alone; 'rung fit %s' keeps the result.\n",
+		    lab->no_fit.data, lab->path);
+	cJSON_Delete(old);
 	fit_free(&fit);
 	fit_points_free(&points);
 	if (!error || error->kind != ERROR_DATA) return error;
-	text_add(&report->missing, "No law could be fitted: %s\n", error->message);
+	text_add(&report->missing, "%s, and no law could be fitted: %s\n", lab->no_fit.data, error->message);
 	error_free(error);
 	return NULL;
 }
@@ -364,7 +367,7 @@ static struct error *fit_here(struct report *report) {
 struct error *report_open(const char *lab_path, struct report *report) {
 	*report = (struct report){.size_name = "N"};
 	struct error *error = report_lab_read(lab_path, &report->lab);
-	if (!error && !report->lab.fit) error = fit_here(report);
+	if (!error && report->lab.no_fit.length) error = fit_here(report);
 	if (!error) error = report_draw_up(report);
 	if (!error) {
 		report_speak(report);

@@ -60,13 +60,21 @@ struct report_lab {
 	cJSON *plan, *corpus, *samples, *fit; /* NULL when absent */
 	cJSON *machines;                      /* [{"runs": count, "machine": {...}}], distinct ones */
 	int runs_read;
-	struct text trouble; /* lines: files that could not be used, and why */
+	struct text trouble; /* lines: files that are not there or could not be used, and why */
+	struct text no_fit;  /* why fit.json cannot be gone by: absent, damaged, of other points; else empty */
 };
 
-/* points.csv must be there; the rest may be absent. A damaged file at the top of the lab is an error, a damaged record of
- * one run becomes a line of `trouble`. */
+/* points.csv must be there and whole; the rest may be absent or damaged, which is told in `trouble` and `no_fit`. A
+ * fit.json of other points stays in `fit`, for its columns. */
 MUST_CHECK struct error *report_lab_read(const char *path, struct report_lab *lab);
 void report_lab_free(struct report_lab *lab);
+
+/* What the report needs of a file of the lab; ERROR_DATA names the member that is missing or wrong (report_check.c). */
+MUST_CHECK struct error *report_check_members(const char *path, const char *name, const cJSON *root);
+/* Compares the points that fit.json lists with the table; lab->no_fit says how they differ. */
+MUST_CHECK struct error *report_check_fit(struct report_lab *lab);
+/* The columns that a fit went by; they point into it. */
+struct fit_columns report_fit_columns(const cJSON *fit);
 
 /* One drawn line: the law along one variable while the other is held, or the frontier. */
 struct trace {
@@ -111,6 +119,8 @@ void report_speak(struct report *report);
 /* A perceptually even ramp from the smallest rung (0) to the largest (1), readable with any colour vision. */
 void report_colour(double position, bool dark, char out[COLOUR_SIZE]);
 
+/* The item at a path of keys such as "parameters.E"; NULL when it is not there. */
+const cJSON *report_item(const cJSON *root, const char *keys);
 /* fit.json's number at a path of keys such as "parameters.E", or an element of an interval: "intervals.E.0". NaN when it
  * is not there or not a number. */
 double report_number(const cJSON *root, const char *keys);

@@ -160,7 +160,7 @@ static const char *member_text(const cJSON *object, const char *key) {
 	return value ? value : "";
 }
 
-double report_number(const cJSON *root, const char *keys) {
+const cJSON *report_item(const cJSON *root, const char *keys) {
 	char key[64];
 	while (root && *keys) {
 		size_t length = strcspn(keys, ".");
@@ -168,7 +168,11 @@ double report_number(const cJSON *root, const char *keys) {
 		root = cJSON_IsArray(root) ? cJSON_GetArrayItem(root, atoi(key)) : cJSON_GetObjectItemCaseSensitive(root, key);
 		keys += length + (keys[length] == '.');
 	}
-	return number_of(root);
+	return root;
+}
+
+double report_number(const cJSON *root, const char *keys) {
+	return number_of(report_item(root, keys));
 }
 
 static void add_machine(struct report_lab *lab, const cJSON *machine) {
@@ -415,14 +419,48 @@ done:
 
 /* ---------------------------------------------------------------------------------------------------- the folder --- */
 
+/* ERROR_DATA when the file is there and is not what it should be; *root stays NULL then, as when it is not there. */
 static struct error *read_if_there(const char *folder, const char *name, cJSON **root) {
 	char *path = path_join(folder, name);
 	if (!path) return error_memory(strlen(folder) + strlen(name));
-	struct error *error = file_exists(path) ? json_read(path, root) : NULL;
-	if (!error && *root && !cJSON_IsObject(*root))
-		error = error_new(ERROR_DATA, "%s: expected a JSON object; write the file anew or move it away", path);
+	struct error *error = NULL;
+	if (file_exists(path)) {
+		error = json_read(path, root);
+		if (!error) error = report_check_members(path, name, *root);
+	}
+	if (error) {
+		cJSON_Delete(*root);
+		*root = NULL;
+	}
 	free(path);
 	return error;
+}
+
+/* A file that the page can do without: a damaged one is told, and so is that there is none, in the words `absent`. */
+static struct error *read_or_note(struct report_lab *lab, const char *name, const char *absent, cJSON **root) {
+	struct error *error = read_if_there(lab->path, name, root);
+	if (error && error->kind != ERROR_DATA) return error;
+	if (error) {
+		text_add(&lab->trouble, "%s. The page goes on without it.\n", error->message);
+		error_free(error);
+	} else if (!*root) {
+		text_add_string(&lab->trouble, absent);
+	}
+	return text_error(&lab->trouble);
+}
+
+/* A fit.json that cannot be used leaves its reason in lab->no_fit. */
+static struct error *read_fit(struct report_lab *lab) {
+	struct error *error = read_if_there(lab->path, "fit.json", &lab->fit);
+	if (error && error->kind != ERROR_DATA) return error;
+	if (error) {
+		text_add_string(&lab->no_fit, error->message);
+		error_free(error);
+		return text_error(&lab->no_fit);
+	}
+	if (lab->fit) return report_check_fit(lab);
+	text_add_string(&lab->no_fit, "There is no fit.json");
+	return text_error(&lab->no_fit);
 }
 
 /* The last part of the path, for the page's title: "labs/demo/" is "demo". */
@@ -448,10 +486,17 @@ struct error *report_lab_read(const char *path, struct report_lab *lab) {
 		    ERROR_DATA, "%s: there is no points.csv in this folder; is it a lab? 'rung sweep --lab %s' writes it", path,
 		    path);
 	if (!error) error = read_points(points, lab);
-	if (!error) error = read_if_there(path, "plan.json", &lab->plan);
-	if (!error) error = read_if_there(path, "corpus.json", &lab->corpus);
-	if (!error) error = read_if_there(path, "samples.json", &lab->samples);
-	if (!error) error = read_if_there(path, "fit.json", &lab->fit);
+	if (!error) error = read_or_note(lab, "plan.json", "", &lab->plan);
+	if (!error)
+		error = read_or_note(
+		    lab, "corpus.json",
+		    "There is no corpus.json: entropies and compressors are not shown; 'rung sweep' writes it.\n",
+		    &lab->corpus);
+	if (!error)
+		error = read_or_note(
+		    lab, "samples.json", "There is no samples.json: 'rung sweep' writes it when the largest rung is done.\n",
+		    &lab->samples);
+	if (!error) error = read_fit(lab);
 	if (!error) error = read_runs(runs, lab);
 	free(points);
 	free(runs);
@@ -476,5 +521,6 @@ void report_lab_free(struct report_lab *lab) {
 	cJSON_Delete(lab->fit);
 	cJSON_Delete(lab->machines);
 	text_free(&lab->trouble);
+	text_free(&lab->no_fit);
 	*lab = (struct report_lab){0};
 }

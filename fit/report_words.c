@@ -125,11 +125,10 @@ static int planned_runs(const cJSON *plan) {
 static void say_missing(struct report *report) {
 	const struct report_lab *lab = &report->lab;
 	struct text *out = &report->missing;
-	int finished = 0, unfinished = 0, left_out = 0;
+	int finished = 0, unfinished = 0;
 	for (int i = 0; i < lab->point_count; i++) {
 		finished += lab->points[i].finished;
 		unfinished += !lab->points[i].finished;
-		left_out += lab->points[i].finished && !lab->points[i].fit;
 	}
 	for (int i = 0; i < lab->curve_count; i++)
 		unfinished += lab->curves[i].trunk && strcmp(lab->curves[i].status, "running") == 0;
@@ -143,29 +142,13 @@ static void say_missing(struct report *report) {
 		    out, "%d run%s not finished; 'rung sweep --lab %s' goes on with the ladder.\n", unfinished,
 		    unfinished == 1 ? " is" : "s are", lab->path);
 	if (!finished) text_add_string(out, "No run is finished yet: there are no losses to compare.\n");
-	if (lab->fit) {
-		double used = report_number(lab->fit, "points.used"), out_of_fit = report_number(lab->fit, "points.left_out");
-		if (used + out_of_fit != finished && !isnan(used + out_of_fit))
-			text_add(
-			    out, "The fit is older than the runs: it knows %.0f of %d. 'rung fit %s' makes it anew.\n",
-			    used + out_of_fit, finished, lab->path);
-		else if (used != finished - left_out && !isnan(used))
-			text_add(
-			    out, "The fit used %.0f points and points.csv marks %d for it. 'rung fit %s' makes it anew.\n", used,
-			    finished - left_out, lab->path);
-		if (!report->surface_known && isfinite(report_number(lab->fit, "objective")))
-			text_add_string(
-			    out,
-			    "The fitted law is not of the form E + A/N^alpha + B/D^beta that this page can draw: its curves are "
-			    "left away.\n");
-	}
+	if (lab->fit && !report->surface_known && isfinite(report_number(lab->fit, "objective")))
+		text_add_string(
+		    out,
+		    "The fitted law is not of the form E + A/N^alpha + B/D^beta that this page can draw: its curves are left "
+		    "away.\n");
 	if (lab->curve_count == 0)
 		text_add_string(out, "There are no records in runs/: learning curves, times and machines are not shown.\n");
-	if (!lab->corpus)
-		text_add_string(
-		    out, "There is no corpus.json: entropies and compressors are not shown; 'rung sweep' writes it.\n");
-	if (!lab->samples)
-		text_add_string(out, "There is no samples.json: 'rung sweep' writes it when the largest rung is done.\n");
 	if (lab->trouble.length) text_add(out, "%s", lab->trouble.data);
 }
 

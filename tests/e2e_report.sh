@@ -124,6 +124,23 @@ else
 	echo "ok $number - figures # SKIP gnuplot is not installed"
 fi
 
+lab stale
+python3 -c '
+import csv, sys
+rows = list(csv.DictReader(open(sys.argv[1], newline="")))
+for row in rows: row["loss"] = repr(1.3 * float(row["loss"]))
+with open(sys.argv[1], "w", newline="") as file:
+    writer = csv.DictWriter(file, rows[0].keys())
+    writer.writeheader()
+    writer.writerows(rows)' "$scratch/stale/points.csv"
+ok 'a fit of other losses is made anew' says 0 'levels off at E = 1\.' 'not of these points .points.csv, line [0-9]+: loss is .*for this page alone' "$rung" report "$scratch/stale"
+ok 'the page says so too' grep -q 'fit.json is not of these points' "$scratch/stale/report.html"
+lab damaged
+for name in corpus samples fit; do echo '{}' >"$scratch/damaged/$name.json"; done
+ok 'damaged files are told' says 0 'levels off at E = 1\.' "corpus.json is damaged: 'held_out.tokens' is missing" "$rung" report "$scratch/damaged"
+ok 'every one of them' grep -q "samples.json is damaged: 'prompt' is missing" "$scratch/err"
+ok 'and the law is fitted anew' grep -q "fit.json is damaged: 'format' is missing.*for this page alone" "$scratch/err"
+
 ok '--help' says 0 'usage: rung report LAB' '' "$rung" report --help
 ok 'no lab named' says 2 '' 'takes one lab folder, found 0' "$rung" report
 ok 'no such lab' says 3 '' 'there is no such lab folder' "$rung" report "$scratch/none"
@@ -153,7 +170,11 @@ if [ -n "$browser" ] && look "$scratch/text/report.html" && grep -q '</html>' "$
 	ok 'and a hostile lab, whose scripts do not run' drawn hostile 9
 	ok 'its title is its own' grep -q '<title>hostile · scaling laws</title>' "$scratch/dom"
 	lab partial
-	echo '{"law": "chinchilla", "parameters": {"alpha": 0.3}, "laws": [{}], "isoflop": [{"C": 1}], "prediction": {"points": [{}]}}' >"$scratch/partial/fit.json"
+	python3 -c '
+import json, sys
+fit = json.load(open(sys.argv[1]))
+kept = {key: fit[key] for key in ("format", "law", "parameters", "residuals", "text")}
+json.dump({**kept, "laws": [{}], "isoflop": [{"C": 1}], "prediction": {"points": [{}]}}, open(sys.argv[1], "w"))' "$scratch/partial/fit.json"
 	partial() {
 		"$rung" report "$scratch/partial" && look "$scratch/partial/report.html" && grep -q 'Drawn by rung' "$scratch/dom" &&
 			[ "$(grep -o '<canvas' "$scratch/dom" | wc -l)" -ge 5 ]

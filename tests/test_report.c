@@ -1,6 +1,18 @@
 /* The report: what it reads from a lab and what it works out from that. */
 #include "tests/report_lab.h"
 
+/* Puts `value` in the place of a member of fit.json; "" takes the member away. */
+static void edit_fit(const char *folder, const char *key, const char *value) {
+	char *path = path_join(folder, "fit.json");
+	cJSON *root = NULL;
+	expect_success(json_read(path, &root));
+	cJSON_DeleteItemFromObjectCaseSensitive(root, key);
+	if (*value) assert_true(cJSON_AddItemToObject(root, key, cJSON_Parse(value)));
+	expect_success(json_write(path, root));
+	cJSON_Delete(root);
+	free(path);
+}
+
 /* ------------------------------------------------------------------------------------------------------- reading --- */
 
 static void rungs_ascend(void **state) {
@@ -50,12 +62,8 @@ static void a_law_of_another_form_is_not_drawn(void **state) {
 	(void)state;
 	char *folder = folder_temporary();
 	make_lab(folder, "N");
-	put_text(
-	    folder, "fit.json",
-	    "{\"law\":\"other\",\"objective\":1,\"points\":{\"used\":9,\"left_out\":0},\"parameters\":{\"E\":1,\"A\":2,"
-	    "\"B\":3,\"alpha\":0."
-	    "3,"
-	    "\"beta\":0.3},\"residuals\":[{\"id\":\"0000000000000001\",\"N\":196608,\"D\":262144,\"predicted\":5}]}");
+	edit_fit(folder, "law", "\"other\"");
+	edit_fit(folder, "parameters", "{\"E\":1,\"A\":2,\"B\":3,\"alpha\":0.3,\"beta\":0.3}");
 	struct report report;
 	expect_success(report_open(folder, &report));
 	assert_false(report.surface_known);
@@ -93,10 +101,97 @@ static void broken_tables_are_named(void **state) {
 	assert_false(report.lab.points[0].fit);
 	assert_true(isnan(report.lab.points[0].bits_per_byte));
 	report_close(&report);
-	put_text(folder, "fit.json", "{\"law\": }");
-	expect_failure(report_open(folder, &report), ERROR_DATA, "fit.json:1:");
-	put_text(folder, "fit.json", "[1]");
-	expect_failure(report_open(folder, &report), ERROR_DATA, "expected a JSON object");
+	folder_remove(folder);
+}
+
+/* The page goes on without a file that is not what it should be, and says which one, and why. */
+static void damaged_files_are_told(void **state) {
+	(void)state;
+	static const struct damaged {
+		const char *name, *content, *message;
+	} files[] = {
+	    {"corpus.json", "{}", "corpus.json is damaged: 'held_out.tokens' is missing, expected a number"},
+	    {"corpus.json", "{\"held_out\":{\"tokens\":1,\"bytes\":\"x\"}}", "'held_out.bytes' is something else"},
+	    {"corpus.json", "{\"held_out\":{\"tokens\":1,\"bytes\":1}}", "'entropy' is missing, expected an object"},
+	    {"samples.json", "{\"format\":1}", "samples.json is damaged: 'prompt' is missing, expected a text"},
+	    {"samples.json", "{\"prompt\": }", "samples.json:1:"},
+	    {"plan.json", "{\"rungs\":3}", "plan.json is damaged: 'rungs' is something else, expected an array"},
+	    {"fit.json", "{}", "fit.json is damaged: 'format' is missing, expected a number: the law was fitted for"},
+	    {"fit.json", "[1]", "fit.json is damaged: expected a JSON object"},
+	    {"fit.json", "{\"law\": }", "fit.json:1:"},
+	    {"fit.json", "{\"format\":1,\"law\":\"x\",\"parameters\":{\"E\":\"abc\"}}",
+	     "'parameters.E' is something else, expected a number"},
+	    {"fit.json", NULL, "fit.json cannot be read: found format 99, expected 1: the law was fitted for this page"},
+	};
+	for (size_t i = 0; i < COUNT_OF(files); i++) {
+		char *folder = folder_temporary();
+		make_lab(folder, "N");
+		if (files[i].content)
+			put_text(folder, files[i].name, files[i].content);
+		else
+			edit_fit(folder, "format", "99");
+		struct report report;
+		expect_success(report_open(folder, &report));
+		assert_non_null(strstr(report.missing.data, files[i].message));
+		char absent[64];
+		snprintf(absent, sizeof absent, "There is no %s", files[i].name);
+		assert_null(strstr(report.missing.data, absent));
+		assert_true(!report.lab.corpus && !report.lab.samples && !report.lab.plan);
+		assert_true(report.surface_known);
+		/* What is drawn is the file's law where it can be read, and otherwise one that was fitted here: it lies 1 % above. */
+		bool here = strcmp(files[i].name, "fit.json") == 0;
+		assert_near(fit_surface_loss(&report.surface, 24576, 1e6) / law(24576, 1e6), here ? 1.01 : 1, 1e-6);
+		report_close(&report);
+		folder_remove(folder);
+	}
+}
+
+/* A fit.json of other points is not drawn over these: what is drawn goes through the points that are there. */
+static void a_fit_of_other_points_is_made_anew(void **state) {
+	(void)state;
+	static const struct other {
+		const char *edit, *with, *message;
+	} others[] = {
+	    {"loss", "", "not of these points (points.csv, line 2: loss is"},
+	    {"id", "", "(points.csv, line 2: the run is 0000000000000001, and x was fitted)"},
+	    {"points", "{\"used\":9,\"left_out\":2}", "it knows of 2 rows left out, and now there are 0"},
+	    {"residuals", "[1,2,3,4,5,6,7,8,9]", "N is 196608, and nan was fitted"},
+	    {"columns", "{\"N\":\"M\"}", "does not go with the table"},
+	};
+	for (size_t i = 0; i < COUNT_OF(others); i++) {
+		char *folder = folder_temporary(), *path = path_join(folder, "fit.json");
+		make_lab(folder, "N");
+		if (*others[i].with) {
+			edit_fit(folder, others[i].edit, others[i].with);
+		} else {
+			cJSON *root = NULL;
+			expect_success(json_read(path, &root));
+			cJSON *first = cJSON_GetObjectItemCaseSensitive(root, "residuals")->child;
+			cJSON *value = *others[i].edit == 'i' ? cJSON_CreateString("x") : cJSON_CreateNumber(3.25);
+			assert_true(cJSON_ReplaceItemInObjectCaseSensitive(first, others[i].edit, value));
+			expect_success(json_write(path, root));
+			cJSON_Delete(root);
+		}
+		struct report report;
+		expect_success(report_open(folder, &report));
+		assert_non_null(strstr(report.missing.data, others[i].message));
+		assert_non_null(strstr(report.missing.data, "fitted for this page alone; 'rung fit "));
+		assert_true(report.surface_known);
+		for (int p = 0; p < 9; p++) assert_near(report.lab.points[p].residual, 0, 1e-5);
+		report_close(&report);
+		free(path);
+		folder_remove(folder);
+	}
+	/* The columns that the fit went by are kept. */
+	char *folder = folder_temporary();
+	make_lab(folder, "N_all");
+	edit_fit(folder, "residuals", "[]");
+	struct report report;
+	expect_success(report_open(folder, &report));
+	assert_non_null(strstr(report.missing.data, "it was fitted to 0 points, and now there are 9"));
+	assert_string_equal(report.size_name, "N_all");
+	for (int p = 0; p < 9; p++) assert_near(report.lab.points[p].residual, 0, 1e-5);
+	report_close(&report);
 	folder_remove(folder);
 }
 
@@ -266,7 +361,8 @@ static void traces_follow_the_law(void **state) {
 	char *folder = folder_temporary();
 	make_lab(folder, "N");
 	/* A token count that only one rung has gets no line along N. */
-	add_row(folder, "00000000000000ff,64,4,128,96,1024,1,196608,1,1,2e6,1953,3.4e12,2.4e12,1.5,0.004,2,1,\n");
+	add_row(folder, "00000000000000ff,64,4,128,96,1024,1,196608,1,1,2e6,1953,3.4e12,2.4e12,1.5,0.004,2,0,short\n");
+	edit_fit(folder, "points", "{\"used\":9,\"left_out\":1}");
 	struct report report;
 	expect_success(report_open(folder, &report));
 	const struct traces *along_N = &report.traces[TRACE_N], *along_D = &report.traces[TRACE_D];
@@ -346,11 +442,12 @@ static void the_headline_says_the_numbers(void **state) {
 	assert_non_null(strstr(said, "2.500 bits per byte, where zstd -19 needs 1.900 after the training text"));
 	assert_non_null(strstr(report.missing.data, "There is no samples.json"));
 	assert_null(strstr(report.missing.data, "corpus.json"));
-	assert_null(strstr(report.missing.data, "The fit is older"));
+	assert_null(strstr(report.missing.data, "fit.json"));
 	report_close(&report);
 
 	/* An E that the runs do not determine is not quoted. */
-	put_text(folder, "fit.json", "{\"parameters\":{\"E\":0.9},\"identified\":{\"E\":false},\"text\":\"E is open.\"}");
+	edit_fit(folder, "identified", "{\"E\":false}");
+	edit_fit(folder, "text", "\"E is open.\"");
 	expect_success(report_open(folder, &report));
 	assert_non_null(strstr(report.headline.data, "E is open.\n"));
 	assert_null(strstr(report.headline.data, "E = "));
@@ -361,7 +458,8 @@ static void the_headline_says_the_numbers(void **state) {
 	/* A row more than the fit knows. */
 	add_row(folder, "00000000000000ff,64,4,128,96,1024,1,196608,1,1,8388608,8192,1,1,1.5,0.004,2,1,\n");
 	expect_success(report_open(folder, &report));
-	assert_non_null(strstr(report.missing.data, "The fit is older than the runs: it knows 9 of 10"));
+	assert_non_null(strstr(
+	    report.missing.data, "fit.json is older than points.csv (it was fitted to 9 points, and now there are 10)"));
 	report_close(&report);
 	folder_remove(folder);
 }
@@ -372,6 +470,8 @@ int main(void) {
 	    cmocka_unit_test(the_count_of_the_fit_is_found),
 	    cmocka_unit_test(a_law_of_another_form_is_not_drawn),
 	    cmocka_unit_test(broken_tables_are_named),
+	    cmocka_unit_test(damaged_files_are_told),
+	    cmocka_unit_test(a_fit_of_other_points_is_made_anew),
 	    cmocka_unit_test(numbers_by_path),
 	    cmocka_unit_test(long_logs_are_thinned),
 	    cmocka_unit_test(branches_do_not_repeat_their_trunk),
