@@ -295,8 +295,13 @@ static struct error *outcome_error(const struct lab *lab, const struct sweep_out
 	if (outcome->failed == 0) return NULL;
 	return error_new(
 	    ERROR_FAILED,
-	    "%d job%s failed, see above; what can be done without is done. Try again with: rung sweep --lab %s",
-	    outcome->failed, outcome->failed == 1 ? "" : "s", lab->folder);
+	    "%d job%s failed, see above; what can be done without is done.%s Try again with: rung sweep --lab %s%s",
+	    outcome->failed, outcome->failed == 1 ? "" : "s",
+	    outcome->killed
+	        ? " Killed by signal 9: by hand, or because memory ran out (`dmesg` would say so; fewer workers "
+	          "at a time need less: --workers)."
+	        : "",
+	    lab->folder, outcome->killed ? "; it goes on from the checkpoints" : "");
 }
 
 static struct error *sweep(const struct sweep_arguments *arguments, struct choice *choice) {

@@ -166,25 +166,34 @@ static void add_last_words(const char *log, struct text *out) {
 	text_free(&said);
 }
 
+/* ": exit code 1: ..." or ": ended by signal 9 (Killed)". */
+static void add_reason(const struct job *job, int code, struct text *out) {
+	if (code > 128) {
+		text_add(out, ": ended by signal %d (%s)", code - 128, strsignal(code - 128));
+		return;
+	}
+	char *log = log_path(job);
+	text_add(out, ": exit code %d", code);
+	if (log) add_last_words(log, out);
+	free(log);
+}
+
 static void note_failure(struct sweep *sweep, const struct job *job, int code) {
 	struct text *failures = &sweep->outcome->failures;
 	char *log = log_path(job);
 	text_add_string(failures, "  ");
 	show_job(&sweep->lab->plan, job, failures);
-	if (code > 128)
-		text_add(failures, ": ended by signal %d (%s)", code - 128, strsignal(code - 128));
-	else {
-		text_add(failures, ": exit code %d", code);
-		if (log) add_last_words(log, failures);
-	}
+	add_reason(job, code, failures);
 	text_add(failures, "; its messages: %s\n", log ? log : job->folder);
+	sweep->outcome->killed += code == 128 + SIGKILL;
 	free(log);
 }
 
-static void say_done(struct sweep *sweep, const struct job *job) {
+static void say_done(struct sweep *sweep, const struct job *job, int code) {
 	struct text line = {0};
 	struct train_result result;
 	show_job(&sweep->lab->plan, job, &line);
+	if (job->state == JOB_FAILED) add_reason(job, code, &line);
 	if (job->kind == JOB_RUN && job->state == JOB_DONE) {
 		struct error *error = train_result_read(job->folder, &result);
 		if (!error) text_add(&line, "  loss %.4f +- %.4f", result.loss, result.loss_error);
@@ -224,7 +233,7 @@ static struct error *end_job(struct sweep *sweep, int w, bool stopping) {
 		job->state = JOB_FAILED;
 		note_failure(sweep, job, code);
 	}
-	say_done(sweep, job);
+	say_done(sweep, job, code);
 	/* The table grows with the ladder, so that a look at it, or a fit, need not wait for the end. */
 	if (!error && job->kind == JOB_RUN && job->state != JOB_FAILED) error = points_write(sweep->lab, sweep->jobs);
 	return error;
@@ -311,6 +320,26 @@ static void note_lost_branch(struct sweep *sweep, const struct job *job) {
 	text_add(failures, ": %s is gone; remove the folder %s to have it made again\n", job->start, trunk->folder);
 }
 
+/* Jobs that could not begin because `trunk` failed before their branch: one line for all of them. */
+static void note_dependants(struct sweep *sweep, int trunk) {
+	struct text *failures = &sweep->outcome->failures;
+	bool any = false;
+	for (int i = 0; i < sweep->jobs->count; i++) {
+		const struct job *job = &sweep->jobs->items[i];
+		char tokens[HUMAN_SIZE];
+		if (job->trunk != trunk || job->state != JOB_FAILED || job->ready) continue;
+		if (!any) {
+			text_add_string(failures, "  ");
+			show_job(&sweep->lab->plan, &sweep->jobs->items[trunk], failures);
+		}
+		text_add(
+		    failures, "%s %s", any ? "," : ": not begun without it: D",
+		    human_count((double)job->config.tokens, tokens));
+		any = true;
+	}
+	if (any) text_add_string(failures, "\n");
+}
+
 static void sum_up(struct sweep *sweep) {
 	struct sweep_outcome *outcome = sweep->outcome;
 	for (int i = 0; i < sweep->jobs->count; i++) {
@@ -323,6 +352,7 @@ static void sum_up(struct sweep *sweep) {
 		if (job->state == JOB_FAILED && job->trunk >= 0 && !job->ready &&
 		    sweep->jobs->items[job->trunk].state == JOB_DONE)
 			note_lost_branch(sweep, job);
+		if (job->kind == JOB_TRUNK && job->state == JOB_FAILED) note_dependants(sweep, i);
 	}
 }
 

@@ -112,7 +112,9 @@ void show_plan(
 	struct plan_cost cost;
 	char train[HUMAN_SIZE], held_out[HUMAN_SIZE], total[HUMAN_SIZE], wall[HUMAN_SIZE];
 	plan_cost(plan, jobs, corpus, workers, &cost);
-	text_add(out, "%s: %d rungs, %d runs and %d trunks\n", plan->name, plan->rung_count, cost.runs, cost.trunks);
+	text_add(
+	    out, "%s: %d rung%s, %d run%s and %d trunk%s\n", plan->name, plan->rung_count, plan->rung_count == 1 ? "" : "s",
+	    cost.runs, cost.runs == 1 ? "" : "s", cost.trunks, cost.trunks == 1 ? "" : "s");
 	if (!corpus_name)
 		text_add_string(out, "no corpus named: reckoned for the 96 characters of the `char` tokenizer\n");
 	else
@@ -166,15 +168,16 @@ void show_progress(
 		all += job->seconds;
 		done += job->seconds * (over ? 1 : job->progress);
 		runs += job->kind == JOB_RUN;
-		runs_done += job->kind == JOB_RUN && over;
+		runs_done += job->kind == JOB_RUN && (job->state == JOB_DONE || job->state == JOB_DIVERGED);
 	}
 	const double part = all > 0 ? done / all : 1;
 	char gone[HUMAN_SIZE], to_go[HUMAN_SIZE];
-	text_add(out, "%s [", plan->name);
+	/* The name comes last: where a line is too long, it is what can be done without. */
+	text_add_string(out, "[");
 	for (int c = 0; c < BAR_COLUMNS; c++) text_add_string(out, c < (int)(part * BAR_COLUMNS) ? "#" : ".");
 	text_add(
-	    out, "] %d %%  %d/%d runs  %s gone, about %s to go", (int)(100 * part), runs_done, runs,
-	    human_seconds(floor(elapsed), gone), human_seconds(ceil(left), to_go));
+	    out, "] %d %%  %d/%d runs  %s, about %s to go  %s", (int)(100 * part), runs_done, runs,
+	    human_seconds(floor(elapsed), gone), human_seconds(ceil(left), to_go), plan->name);
 	for (int w = 0; w < workers; w++)
 		if (news[w].job >= 0) add_news(plan, &jobs->items[news[w].job], &news[w], out);
 }

@@ -194,8 +194,9 @@ struct sweep_outcome {
 	int runs, done, new_runs; /* of the plan; finished; finished by this sweep */
 	int diverged;             /* runs */
 	int failed;               /* jobs, those that wait for a failed one included */
+	int killed;               /* jobs whose child ended by SIGKILL */
 	bool interrupted;
-	struct text failures; /* a line for each failure that has a cause of its own; text_free */
+	struct text failures; /* a line for each cause, one for all that waits for it; text_free */
 };
 
 /* Runs what is not done yet. A failed job stops nothing but what waits for it. */

@@ -142,6 +142,12 @@ goes_on 'Ctrl-C' stopped
 start "$scratch/orphaned"
 kill -KILL $(cat "/proc/$sweep/task/$sweep/children")
 ends 'killed workers' 1 'trunk .*: ended by signal 9 \(Killed\); its messages: .*/stderr.log'
+cp "$scratch/err" "$scratch/killed"
+holds 'killed workers: the line at once has the reason' \
+	grep -qE '^failed +d .* trunk +: ended by signal 9 \(Killed\)$' "$scratch/killed"
+holds 'killed workers: what waited for them is named' grep -qE 'trunk .*: not begun without it: D [0-9]+k' "$scratch/killed"
+holds 'killed workers: what may have happened, and how to go on' \
+	grep -qE 'memory ran out .*--workers.* Try again with: rung sweep --lab .*orphaned' "$scratch/killed"
 goes_on 'killed workers' orphaned
 
 start "$scratch/beheaded"

@@ -1,5 +1,5 @@
 /* Jobs: what a plan comes to, what the files of a lab say of it, what comes next, and how long it will take. */
-#include "sweep/sweep.h"
+#include "sweep/show.h"
 #include "tests/support.h"
 
 #include <math.h>
@@ -337,6 +337,29 @@ static void predictions(void **state) {
 	jobs_free(&jobs);
 }
 
+static void progress_counts_what_is_finished_and_fits_a_line(void **state) {
+	(void)state;
+	const struct corpus_info corpus = symbols();
+	struct plan plan = {.name = (char *)"a name that would not fit on the line"};
+	struct job_list jobs;
+	struct text text = {0};
+	expect_success(list(LADDER, &corpus, "LAB", &jobs));
+	int runs = 0;
+	for (int i = 0; i < jobs.count; i++) runs += jobs.items[i].kind == JOB_RUN;
+	for (int i = 0; i < jobs.count; i++) jobs.items[i].state = JOB_FAILED;
+	jobs.items[1].state = JOB_DONE;
+	jobs.items[2].state = JOB_DIVERGED;
+	show_progress(&plan, &jobs, NULL, 0, 11 * 3600 + 59 * 60, 22 * 3600 + 58 * 60, &text);
+	char counted[32];
+	snprintf(counted, sizeof counted, " 2/%d runs ", runs);
+	assert_non_null(strstr(text.data, counted));
+	const char *end = strstr(text.data, " to go");
+	assert_non_null(end);
+	assert_in_range(end + strlen(" to go") - text.data, 1, 79);
+	text_free(&text);
+	jobs_free(&jobs);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_ladder),
@@ -346,6 +369,7 @@ int main(void) {
 	    cmocka_unit_test(time_left),
 	    cmocka_unit_test(time_left_of_a_ladder_under_way),
 	    cmocka_unit_test(predictions),
+	    cmocka_unit_test(progress_counts_what_is_finished_and_fits_a_line),
 	};
 	return cmocka_run_group_tests_name("sweep jobs", tests, NULL, NULL);
 }

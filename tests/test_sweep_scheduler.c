@@ -208,7 +208,10 @@ static void a_killed_trunk_takes_its_cooldowns_with_it(void **state) {
 	expect_states(f, "fffdddd");
 	assert_int_equal(f->outcome.failed, 3);
 	assert_non_null(strstr(f->outcome.failures.data, "d 16  L 1  trunk  : ended by signal 9"));
-	assert_null(strchr(strchr(f->outcome.failures.data, '\n') + 1, '\n')); /* one cause, one line */
+	assert_int_equal(f->outcome.killed, 1);
+	/* One cause, one line, and one for what it took along. */
+	const char *second = strchr(f->outcome.failures.data, '\n') + 1;
+	assert_string_equal(second, "  d 16  L 1  trunk  : not begun without it: D 320, 640\n");
 	obey(f, 0);
 	run(f, 2);
 	expect_states(f, "ddddddd");
