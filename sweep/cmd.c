@@ -102,15 +102,25 @@ static struct error *look_at_corpus(const struct plan *plan, const char *name, s
 		return NULL;
 	}
 	if (plan->source) {
-		char folder[] = "/tmp/rung-plan-XXXXXX", path[sizeof folder + 16];
-		if (!mkdtemp(folder)) return error_system("make a folder like", folder);
-		snprintf(path, sizeof path, "%s/source.corpus", folder);
-		error = source_build(plan->source, name, path);
+		const char *base = getenv("TMPDIR");
+		struct text folder = {0};
+		text_add(&folder, "%s/rung-plan-XXXXXX", base && *base ? base : "/tmp");
+		error = text_error(&folder);
+		if (!error && !mkdtemp(folder.data)) error = error_system("make a folder like", folder.data);
+		char *path = error ? NULL : path_join(folder.data, "source.corpus");
+		if (!error && !path) error = error_memory(folder.length);
+		if (!error) error = source_build(plan->source, name, path);
 		if (!error) error = corpus_open(path, &corpus);
-		unlink(path);
-		rmdir(folder);
+		if (path) {
+			unlink(path);
+			rmdir(folder.data);
+		}
+		free(path);
+		text_free(&folder);
 	} else
-		error = corpus_open(plan->corpus, &corpus);
+		error = plan_open_corpus(plan, name, &corpus);
+	if (!error)
+		error = plan_check_hash(plan, name, plan->corpus ? plan->corpus : "built-in source", corpus_info(corpus));
 	if (!error) *info = *corpus_info(corpus);
 	corpus_close(corpus);
 	return error;
@@ -154,7 +164,8 @@ static struct error *make_plan(const struct plan_options *options, struct choice
 	    vocab,  NULL};
 
 	struct error *error = jobs_make(plan, &info, "", &jobs);
-	if (!error && !options->json) fprintf(stderr, "timing some steps of every rung on %d cores ...\n", workers);
+	if (!error && !options->json)
+		fprintf(stderr, "timing some steps of every rung on %d core%s ...\n", workers, workers == 1 ? "" : "s");
 	if (!error) error = measure_everywhere(plan, arguments, workers, &speed);
 	if (error) goto done;
 	jobs_predict(&jobs, speed.rungs, &info);
@@ -261,9 +272,9 @@ static struct error *predict(const struct lab *lab, struct job_list *jobs, struc
 		warn_of_small_disk(lab, jobs, options->workers);
 		if (!options->quiet)
 			fprintf(
-			    stderr, "%s: %d jobs on %d worker%s, about %s; Ctrl-C stops, the same command goes on\n",
-			    lab->plan.name, jobs->count, options->workers, options->workers == 1 ? "" : "s",
-			    human_seconds(jobs_time_left(jobs, options->workers), time));
+			    stderr, "%s: %d job%s on %d worker%s, about %s\nCtrl-C stops, the same command goes on\n",
+			    lab->plan.name, jobs->count, jobs->count == 1 ? "" : "s", options->workers,
+			    options->workers == 1 ? "" : "s", human_seconds(jobs_time_left(jobs, options->workers), time));
 	}
 	free(speed.rungs);
 	free(path);

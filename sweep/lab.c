@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -87,16 +88,9 @@ static struct error *open_corpus(struct lab *lab, const char *plan_name, bool fr
 		    "%s names no corpus; name one: --corpus F.corpus (`rung data import TEXT --out F.corpus` makes one)",
 		    plan_name);
 	TRY(make_absolute(&lab->corpus_path));
-	TRY(corpus_open(lab->corpus_path, &lab->corpus));
-
-	char hash[HASH_HEX_SIZE];
-	hash_hex(corpus_info(lab->corpus)->hash, hash);
-	if (plan->corpus_hash[0] && strcmp(hash, plan->corpus_hash) != 0)
-		return error_new(
-		    ERROR_DATA,
-		    "%s: its hash is %s, but %s was made for the corpus %s; bring that corpus back, or begin another lab",
-		    lab->corpus_path, hash, plan_name, plan->corpus_hash);
-	memcpy(plan->corpus_hash, hash, sizeof hash);
+	TRY(plan->corpus ? plan_open_corpus(plan, plan_name, &lab->corpus) : corpus_open(lab->corpus_path, &lab->corpus));
+	TRY(plan_check_hash(plan, plan_name, lab->corpus_path, corpus_info(lab->corpus)));
+	hash_hex(corpus_info(lab->corpus)->hash, plan->corpus_hash);
 	if (plan->corpus) TRY(plan_set_corpus(plan, lab->corpus_path));
 	return NULL;
 }
@@ -137,6 +131,30 @@ static struct error *freeze(const struct lab *lab, const char *path) {
 	return error;
 }
 
+static struct error *no_plan(const char *folder) {
+	return error_new(ERROR_USAGE, "%s holds no plan yet; say what to run: --preset demo, or --plan PLAN.json", folder);
+}
+
+/* What killed processes had begun to write (file_begin's names, "NAME.PID-ATTEMPT.tmp"). The lock is held, so nobody is
+ * writing here. */
+static struct error *remove_temporary(const char *folder) {
+	static const char *const patterns[] = {"*.[0-9]*-[0-9]*.tmp", "runs/*/*.[0-9]*-[0-9]*.tmp"};
+	struct error *error = NULL;
+	/* The folder's own name may have characters that are special in a pattern. */
+	for (size_t p = 0; p < COUNT_OF(patterns) && !error; p++) {
+		struct text pattern = {0};
+		glob_t found = {0};
+		for (const char *c = folder; *c; c++) text_add(&pattern, "%s%c", strchr("*?[\\", *c) ? "\\" : "", *c);
+		text_add(&pattern, "/%s", patterns[p]);
+		error = text_error(&pattern);
+		if (!error && glob(pattern.data, 0, NULL, &found) == 0)
+			for (size_t i = 0; i < found.gl_pathc; i++) unlink(found.gl_pathv[i]);
+		globfree(&found);
+		text_free(&pattern);
+	}
+	return error;
+}
+
 /* Everything after the lock. `path`: of the frozen plan. */
 static struct error *open_locked(
     struct lab *lab, struct plan *asked, const char *asked_path, const char *corpus, const char *path) {
@@ -144,9 +162,7 @@ static struct error *open_locked(
 	const bool there = file_exists(path);
 	struct error *error = there ? plan_read(path, &frozen) : NULL;
 	const char *name = asked ? asked_path : path;
-	if (!error && !there && !asked)
-		error = error_new(
-		    ERROR_USAGE, "%s holds no plan yet; say what to run: --preset demo, or --plan PLAN.json", lab->folder);
+	if (!error && !there && !asked) error = no_plan(lab->folder);
 	if (error) goto done;
 
 	if (asked) {
@@ -170,10 +186,14 @@ done:
 struct error *lab_open(
     const char *folder, struct plan *asked, const char *asked_path, const char *corpus, struct lab *lab) {
 	*lab = (struct lab){.lock = -1};
-	TRY(folder_make(folder));
 	lab->folder = strdup(folder);
 	char *path = path_join(folder, "plan.json");
-	struct error *error = lab->folder && path ? take_lock(folder, &lab->lock) : error_memory(256);
+	struct error *error = lab->folder && path ? NULL : error_memory(256);
+	/* Before anything is made: the name may be mistyped. */
+	if (!error && !asked && !file_exists(path)) error = no_plan(folder);
+	if (!error) error = folder_make(folder);
+	if (!error) error = take_lock(folder, &lab->lock);
+	if (!error) error = remove_temporary(folder);
 	if (!error) error = open_locked(lab, asked, asked_path, corpus, path);
 	free(path);
 	return error;

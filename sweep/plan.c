@@ -2,6 +2,7 @@
  * `rung train` (train_config_rows), so a plan knows every option that a run knows. */
 #include "sweep/sweep.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -182,6 +183,12 @@ struct error *plan_parse(const cJSON *root, const char *path, struct plan *plan)
 		return error_new(ERROR_DATA, "%s: a plan is a JSON object; `rung plan --preset demo --json` prints one", path);
 	const char *name;
 	TRY(json_get_text(root, "name", path, &name));
+	bool plain = *name;
+	for (const char *c = name; *c; c++) plain &= (unsigned char)*c >= ' ' && *c != 0x7f;
+	if (!plain)
+		return error_new(
+		    ERROR_DATA,
+		    "%s: \"name\" must be some characters on one line, without control characters; such as \"mine\"", path);
 	plan->name = strdup(name);
 	if (!plan->name) return error_memory(strlen(name));
 	TRY(parse_corpus(root, path, plan));
@@ -269,10 +276,31 @@ struct error *plan_set_corpus(struct plan *plan, const char *path) {
 	return NULL;
 }
 
+/* Whether the train split has enough for the largest horizon, so that the advice need be followed only once. */
+static struct error *check_tokens(
+    const struct plan *plan, int index, const char *path, const struct corpus_info *corpus) {
+	const struct rung *rung = &plan->rungs[index];
+	struct train_config config = rung->config;
+	config.tokens = rung->horizons[rung->horizon_count - 1];
+	const struct train_steps steps = train_steps(&config);
+	const double wanted = (double)(steps.total * steps.tokens_per_step);
+	/* In whole sequences, each with a target after its last token. */
+	const uint64_t tokens = corpus->tokens[SPLIT_TRAIN], context = (uint64_t)config.context;
+	const double there = tokens > context ? (double)((tokens - 1) / context * context) : 0;
+	if (there == 0 || wanted <= there * (double)config.epochs) return NULL; /* 0: train_config_check says why */
+	return error_new(
+	    ERROR_DATA,
+	    "%s: rungs[%d], horizon %lld: %.0f tokens are asked for, but the train split has %.0f in whole sequences and "
+	    "\"epochs\" is %lld; take shorter horizons, more text, or \"epochs\": %.0f in the plan (`rung plan --preset X "
+	    "--json >my.json` saves a built-in one for changing)",
+	    path, index, (long long)config.tokens, wanted, there, (long long)config.epochs, ceil(wanted / there));
+}
+
 static struct error *check_rung(
     const struct plan *plan, int index, const char *path, const struct corpus_info *corpus) {
 	const struct rung *rung = &plan->rungs[index];
 	int64_t before = 0;
+	TRY(check_tokens(plan, index, path, corpus));
 	for (int h = 0; h < rung->horizon_count; h++) {
 		struct train_config config = rung->config;
 		config.tokens = rung->horizons[h];
@@ -339,6 +367,28 @@ static struct error *check_unique(const struct plan *plan, const char *path, con
 	}
 	free(runs);
 	return error;
+}
+
+struct error *plan_check_hash(
+    const struct plan *plan, const char *path, const char *corpus_path, const struct corpus_info *corpus) {
+	char hash[HASH_HEX_SIZE];
+	hash_hex(corpus->hash, hash);
+	if (!plan->corpus_hash[0] || strcmp(hash, plan->corpus_hash) == 0) return NULL;
+	return error_new(
+	    ERROR_DATA,
+	    "%s: its hash is %s, but %s was made for the corpus %s (its \"corpus_hash\"); bring that corpus back (--corpus "
+	    "FILE), or begin another lab",
+	    corpus_path, hash, path, plan->corpus_hash);
+}
+
+struct error *plan_open_corpus(const struct plan *plan, const char *path, struct corpus **corpus) {
+	struct error *error = corpus_open(plan->corpus, corpus);
+	if (!error || file_exists(plan->corpus)) return error;
+	const enum error_kind kind = error->kind;
+	error_free(error);
+	return error_new(
+	    kind, "cannot open %s, the \"corpus\" of %s: there is no such file; say where it is now: --corpus FILE",
+	    plan->corpus, path);
 }
 
 struct error *plan_check(const struct plan *plan, const char *path, const struct corpus_info *corpus) {

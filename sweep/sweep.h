@@ -49,6 +49,13 @@ MUST_CHECK struct error *plan_set_corpus(struct plan *plan, const char *path);
 /* Every run against the corpus: shapes, enough tokens, horizons that differ in steps, no run asked for twice. */
 MUST_CHECK struct error *plan_check(const struct plan *plan, const char *path, const struct corpus_info *corpus);
 
+/* Opens the corpus that the plan names by path (`path`: the plan's own name in errors); where the file is gone, the error
+ * says how to name another place. */
+MUST_CHECK struct error *plan_open_corpus(const struct plan *plan, const char *path, struct corpus **corpus);
+/* That the corpus is the one of "corpus_hash", where the plan has that. */
+MUST_CHECK struct error *plan_check_hash(
+    const struct plan *plan, const char *path, const char *corpus_path, const struct corpus_info *corpus);
+
 /* The plan with every default written out; plan_parse reads it back. NULL when memory is short. */
 cJSON *plan_to_json(const struct plan *plan);
 

@@ -81,6 +81,7 @@ fi
 # ----------------------------------------------------------------------------------------------------- nothing is done twice
 
 find "$scratch/lab" -type f ! -name lock ! -name points.csv -printf '%p %T@ %s\n' | sort >"$scratch/before"
+touch "$scratch/lab/points.csv.123-0.tmp" "$(dirname "$(ls "$scratch"/lab/runs/*/run.json | head -n 1)")/state.99-1.tmp" # of killed processes
 check 'sweep again: nothing to do' 0 '^12 of 12 runs done, 0 of them now' '' "$rung" sweep --lab "$scratch/lab"
 find "$scratch/lab" -type f ! -name lock ! -name points.csv -printf '%p %T@ %s\n' | sort >"$scratch/after"
 holds 'no record is touched' cmp "$scratch/before" "$scratch/after"
@@ -170,7 +171,16 @@ wrong 'width 20' 3 'wrong.json: rungs\[2\]: width is 20; heads are 16 wide' 's/"
 wrong 'an unknown key' 3 'wrong.json: unknown key "rat"; did you mean "rate"' 's/"rate"/"rat"/'
 wrong 'a text for a number' 3 "wrong.json: rate is 'fast'" 's/8e-3/"fast"/'
 wrong 'horizons that fall' 3 'wrong.json: horizons\[2\] is 50000 after 80000' 's/160e3/50e3/'
-wrong 'more tokens than there are' 3 'wrong.json: rungs\[0\], horizon 900000: .*train split has 5999' 's/320e3/900e3/'
+wrong 'more tokens than there are' 3 \
+	'rungs\[0\], horizon 1300000: .*train split has 5999.*"epochs" is 1; .*"epochs": 3 in the plan.* --json >my.json' \
+	's/160e3, 320e3/900e3, 1300e3/'
+wrong 'a name of nothing' 3 '"name" must be some characters' 's/"tiny"/""/'
+wrong 'a name of two lines' 3 '"name" must be some characters' 's/"tiny"/"a\\nb"/'
+sed -E 's/"context"/"corpus_hash": "0123456789abcdef", "context"/' "$plan" >"$scratch/hash.json"
+check 'plan: not the corpus that it was made for' 3 '' 'hash.json was made for the corpus 0123456789abcdef' \
+	"$rung" plan --plan "$scratch/hash.json"
+mkdir "$scratch/tmp"
+check 'plan: temporary files where TMPDIR says' 1 '' "nowhere/rung-plan" env TMPDIR="$scratch/tmp/nowhere" "$rung" plan --plan "$plan"
 wrong 'an unknown source' 3 'wrong.json: corpus' 's/markov/markow/'
 check 'a plan that is not there' 1 '' 'nowhere.json' "$rung" plan --plan "$scratch/nowhere.json"
 sed 's/8e-3/4e-3/' "$plan" >"$scratch/other.json"
@@ -178,12 +188,15 @@ check 'another plan for the lab: what differs' 2 '' 'rungs\[0\].rate: 0.008 in .
 	"$rung" sweep --plan "$scratch/other.json" --lab "$scratch/lab"
 holds 'and the lab is as it was' cmp "$scratch/expected.csv" "$scratch/lab/points.csv"
 check 'no plan at all' 2 '' 'holds no plan yet; say what to run: --preset' "$rung" sweep --lab "$scratch/empty"
+holds 'no plan at all: no folder is made' test ! -e "$scratch/empty"
+check 'a folder that is no lab' 2 '' 'holds no plan yet' "$rung" sweep --lab "$scratch/tmp"
+holds 'a folder that is no lab: nothing is put there' test ! -e "$scratch/tmp/lock"
 check 'a preset without a corpus' 2 '' 'preset demo names no corpus; name one: --corpus' \
 	"$rung" sweep --preset demo --lab "$scratch/empty"
 check 'an unknown preset' 2 '' "no preset 'dem'; there are demo, hour, evening" "$rung" plan --preset dem
 check 'preset and plan' 2 '' 'exclude each other' "$rung" plan --preset demo --plan "$plan"
 check 'not a corpus' 3 '' 'tiny-plan.json' "$rung" sweep --preset demo --corpus "$plan" --lab "$scratch/empty"
-check 'no such corpus' 1 '' 'nowhere.corpus' "$rung" plan --preset demo --corpus "$scratch/nowhere.corpus"
+check 'no such corpus' 1 '' 'nowhere.corpus, the "corpus" of preset demo: .*--corpus FILE' "$rung" plan --preset demo --corpus "$scratch/nowhere.corpus"
 
 # ------------------------------------------------------------------------------------------------------------- other corpora
 
@@ -194,7 +207,7 @@ sed -E 's/"corpus": \{[^}]*\}/"corpus": "other.corpus"/; s/"horizons": .*,$/"hor
 check 'a corpus file, named from the plan'\''s folder' 0 '^3 of 3 runs done, 3 of them now' '' \
 	"$rung" sweep --plan "$scratch/file.json" --lab "$scratch/file"
 mv "$scratch/other.corpus" "$scratch/moved.corpus"
-check 'the corpus has moved' 1 '' 'other.corpus' "$rung" sweep --lab "$scratch/file"
+check 'the corpus has moved' 1 '' 'other.corpus, the "corpus" of .*/plan.json: .*where it is now: --corpus FILE' "$rung" sweep --lab "$scratch/file"
 check 'the corpus is found again' 0 '0 of them now' '' "$rung" sweep --lab "$scratch/file" --corpus "$scratch/moved.corpus"
 check 'and remembered' 0 '0 of them now' '' "$rung" sweep --lab "$scratch/file"
 
