@@ -52,14 +52,17 @@ static struct error *print_and_write(
 	struct text text = {0};
 	struct error *error = fit_to_json(fit, &root);
 	if (error) return error;
-	if (out) error = json_write(out, root);
 	if (options->json)
 		json_print(root, true, &text);
 	else
 		fit_summary(fit, path, &text);
-	if (!error) error = text_error(&text);
+	error = text_error(&text);
 	if (!error) printf("%s%s", text.data, options->json ? "\n" : "");
 	fflush(stdout);
+	/* Printed first: a result that can be written nowhere is not lost. */
+	if (!error && out) error = json_write(out, root);
+	if (error && out && !options->out)
+		error = error_within(error, "the result was not kept ('--out FILE' writes it elsewhere)");
 	if (!error && out && !options->json) fprintf(stderr, "wrote %s\n", out);
 	text_free(&text);
 	cJSON_Delete(root);
@@ -94,7 +97,11 @@ int fit_command(int argc, char **argv) {
 	struct error *error = options_parse(rows, COUNT_OF(rows), &options, argc, argv, &operands, &help);
 	if (!error && help) {
 		free(operands.items);
-		return command_help("rung fit LAB|TABLE.csv [OPTIONS]", rows, COUNT_OF(rows));
+		return command_help(
+		    "rung fit LAB|TABLE.csv [options]\n\n"
+		    "Fits L(N, D) = E + A/N^alpha + B/D^beta to the runs of a lab folder or of a\n"
+		    "table, with intervals, and says what the runs cannot tell.\n",
+		    rows, COUNT_OF(rows));
 	}
 	if (!error && operands.count != 1) {
 		error = error_new(

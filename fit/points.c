@@ -295,13 +295,18 @@ done:
 
 struct error *fit_points_read(const char *path, const struct fit_columns *columns, struct fit_points *points) {
 	struct stat status;
+	if (!file_exists(path))
+		return error_new(ERROR_DATA, "%s: there is no such lab folder or table; 'rung sweep' makes a lab folder", path);
 	bool folder = stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 	char *file = folder ? path_join(path, "points.csv") : strdup(path);
 	if (!file) return error_memory(strlen(path) + 12);
 	struct text text = {0};
-	struct error *error = file_read(file, MOST_BYTES, &text);
-	if (error && folder)
-		error = error_within(error, "%s is no lab folder with points ('rung sweep' writes points.csv)", path);
+	struct error *error = NULL;
+	if (folder && !file_exists(file))
+		error = error_new(
+		    ERROR_DATA, "%s: there is no points.csv in this folder; is it a lab? 'rung sweep --lab %s' writes it", path,
+		    path);
+	if (!error) error = file_read(file, MOST_BYTES, &text);
 	if (!error) error = fit_points_parse(file, text.data ? text.data : "", text.length, columns, points);
 	text_free(&text);
 	free(file);

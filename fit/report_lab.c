@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define FILE_LIMIT ((size_t)1 << 30) /* bytes; far more than any of these files should have */
 #define CURVE_BUDGET 60000.0         /* points of all learning curves together, so that the page stays quick */
@@ -477,6 +478,11 @@ struct error *report_lab_read(const char *path, struct report_lab *lab) {
 	*lab = (struct report_lab){0};
 	if (!file_exists(path))
 		return error_new(ERROR_DATA, "%s: there is no such lab folder; 'rung sweep' makes one", path);
+	struct stat status;
+	if (stat(path, &status) == 0 && !S_ISDIR(status.st_mode))
+		return error_new(
+		    ERROR_DATA, "%s is not a folder; 'rung report' takes the lab folder, in which points.csv and runs/ stand",
+		    path);
 	char *points = path_join(path, "points.csv"), *runs = path_join(path, "runs");
 	lab->path = strdup(path);
 	lab->name = folder_name(path);

@@ -130,10 +130,11 @@ static void words_of_exponents(const struct fit *fit, struct text *out) {
 		}
 		text_add(
 		    out,
-		    "More %s: the part of the loss that they account for falls as %s to the power -%s (90 %% interval %s), "
+		    "More %s: the part of the loss that they account for falls as %s with %s = %s (90 %% interval %s), "
 		    "so halving it takes %s times as many.\n",
-		    of_N ? "parameters" : "tokens", of_N ? "N" : "D", digits(fit_parameter(&fit->surface.surface, i), value),
-		    range(fit->intervals[i], between), digits(fit->allocation.halving[of_N ? FIT_N : FIT_D], factor));
+		    of_N ? "parameters" : "tokens", of_N ? "N^-alpha" : "D^-beta", parameter_names[i],
+		    digits(fit_parameter(&fit->surface.surface, i), value), range(fit->intervals[i], between),
+		    digits(fit->allocation.halving[of_N ? FIT_N : FIT_D], factor));
 	}
 }
 

@@ -11,6 +11,7 @@
 #define FEW_CLUSTERS 6 /* below, intervals rest on a guess about the rungs' own errors; see fit.h */
 #define NARROW_DECADES 1.0
 #define TOGETHER 0.35     /* spread of ln D about its line in ln N, a factor of 1.4 */
+#define TIED 0.8          /* correlation of ln N and ln D beyond which that is why the spread is small */
 #define MISFIT 3.0        /* residuals over the losses' own errors */
 #define RISE_ERRORS 3.0   /* by how many errors a loss must rise with D to be called rising */
 #define RISE_UNKNOWN 0.01 /* the same, as a part of the loss, where no error is known */
@@ -74,11 +75,18 @@ static void warn_of_design(struct fit *fit) {
 		    "line A/N^alpha and B/D^beta cannot be told apart, so no surface is fitted; train some size for "
 		    "other token counts.");
 	} else if (design->sizes > 1 && design->horizons > 1 && design->spread < TOGETHER) {
+		char cause[96]; /* D is tied to N, or hardly varies at all */
+		if (fabs(design->correlation) >= TIED)
+			snprintf(
+			    cause, sizeof cause, "N and D nearly move together (correlation of their logarithms %.3f)",
+			    design->correlation);
+		else
+			snprintf(cause, sizeof cause, "D spans only a factor of %.3g", pow(10, design->decades_D));
 		warn(
 		    fit, "collinear",
-		    "N and D nearly move together (correlation of their logarithms %.3f; D leaves its line by a "
-		    "factor of %.2g only), so alpha and beta are hard to tell apart.",
-		    design->correlation, exp(design->spread));
+		    "%s: about its line in ln N, ln D scatters by a factor of %.3g, less than the %.3g that it takes to tell "
+		    "alpha and beta apart well.",
+		    cause, exp(design->spread), exp(TOGETHER));
 	}
 	if (!design->surface && design->sizes >= FEW_LEVELS && design->horizons >= FEW_LEVELS && !design->one_line) {
 		warn(

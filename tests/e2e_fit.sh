@@ -29,6 +29,7 @@ echo "short-run,6144,5e4,1.8e9,4.1,0.002,0,short" >>"$scratch/lab/points.csv"
 check 'a lab is fitted, by default with 1000 refits' 0 'L\(N, D\) = E .* converged: 25 of 25' 'wrote .*/lab/fit.json' "$rung" fit "$scratch/lab"
 cp "$scratch/out" "$scratch/summary"
 holds 'the summary fits 80 columns' awk 'length($0) > 80 {exit 1} END {if (NR < 30) exit 1}' "$scratch/summary"
+holds 'exponents and their intervals have one sign' grep -qE 'falls as N\^-alpha with alpha = 0\.[0-9]+ \(90 % interval 0\.[0-9]+ to 0\.' "$scratch/lab/fit.json"
 holds 'rows left out are told' grep -q 'left out: 1 short' "$scratch/summary"
 check 'the largest rung is predicted' 0 'N = 442k predicted from the smaller sizes' '' "${fit[@]}" "$scratch/lab"
 holds 'alpha comes out' between "$(value "$scratch/lab/fit.json" alpha)" 0.28 0.32
@@ -89,15 +90,19 @@ check 'a bad value is named with its place' 3 '' "line 3, column loss: found 'na
 check 'a short row is named' 3 '' 'line 2: found 2 fields, expected 3' "$rung" fit <(printf 'N,D,loss\n1e4,1e6\n')
 check 'an empty file' 3 '' 'the file is empty' "$rung" fit <(printf '')
 check 'a header alone' 3 '' 'no row to fit' "$rung" fit <(printf 'N,D,loss\n')
-check 'no such file' 1 '' 'cannot open .*nowhere.csv' "$rung" fit "$scratch/nowhere.csv"
-check 'a folder that is no lab' 1 '' "no lab folder with points \('rung sweep' writes points.csv\)" "$rung" fit "$scratch"
+check 'no such file' 3 '' 'nowhere.csv: there is no such lab folder or table' "$rung" fit "$scratch/nowhere.csv"
+check 'a folder that is no lab' 3 '' "there is no points.csv in this folder; is it a lab\? 'rung sweep --lab " "$rung" fit "$scratch"
 check 'nothing to fit' 2 '' 'takes one lab folder or one table; found 0' "$rung" fit
 check 'two at once' 2 '' 'found 2' "$rung" fit "$scratch/lab" "$scratch/lab"
 check 'an unknown option' 2 '' 'replicates' "$rung" fit "$scratch/lab" --replicate 3
 check 'an unknown bootstrap' 2 '' 'expected auto, simulated or rungs' "$rung" fit "$scratch/lab" --bootstrap jackknife
 check 'too few replicates' 2 '' '100' "$rung" fit "$scratch/lab" --replicates 5
-check 'nowhere to write' 1 '' 'nowhere' "${fit[@]}" "$scratch/lab" --out "$scratch/nowhere/fit.json"
+check 'nowhere to write' 1 'L\(N, D\) = E' 'nowhere' "${fit[@]}" "$scratch/lab" --out "$scratch/nowhere/fit.json"
+mkdir -p "$scratch/closed/fit.json" && cp "$scratch/lab/points.csv" "$scratch/closed" # no file can take that folder's place
+check 'a lab that cannot be written to: the result is printed' 2 'L\(N, D\) = E' "not kept \('--out FILE' writes it elsewhere\).*fit.json" \
+	"${fit[@]}" "$scratch/closed"
 check 'help' 0 'usage: rung fit LAB' '' "$rung" fit --help
+check 'help says what it does' 0 '^Fits L\(N, D\)' '' "$rung" fit --help
 
 # A published table, where it is at hand: 104 runs of four data sets.
 published=../shared/data/gadre_runs.csv

@@ -144,6 +144,7 @@ ok 'and the law is fitted anew' grep -q "fit.json is damaged: 'format' is missin
 ok '--help' says 0 'usage: rung report LAB' '' "$rung" report --help
 ok 'no lab named' says 2 '' 'takes one lab folder, found 0' "$rung" report
 ok 'no such lab' says 3 '' 'there is no such lab folder' "$rung" report "$scratch/none"
+ok 'a table in the place of its lab' says 3 '' "points.csv is not a folder; 'rung report' takes the lab folder" "$rung" report "$scratch/text/points.csv"
 ok 'not a lab' says 3 '' 'no points.csv' "$rung" report "$scratch"
 mkdir "$scratch/bad" && echo 'id,width' >"$scratch/bad/points.csv"
 ok 'a broken table' says 3 '' "points.csv: line 1: there is no column 'depth'" "$rung" report "$scratch/bad"

@@ -189,6 +189,26 @@ static void spoilt_tables_are_named(void **state) {
 	fit_points_free(&sound);
 }
 
+/* What made D say little beside N: N itself, or that D hardly varies. */
+static void collinear_names_its_cause(void **state) {
+	(void)state;
+	struct fit_surface truth = small_surface(0.8, 0.3, 0.35);
+	static const struct ladder_shape narrow = {5, 4, 6e3, 30, 1e6, 2};
+	static const char *const causes[] = {"N and D nearly move together", "D spans only a factor of 2:"};
+	for (int i = 0; i < 2; i++) {
+		struct fit_points points = make_points(&truth, i ? &narrow : &laptop, 0.002, 0, 2);
+		if (i == 0) spoil_nearly_line(&points);
+		struct fit fit;
+		expect_success(fit_all(&points, &quick, &fit));
+		const char *text = "";
+		for (int w = 0; w < fit.warning_count; w++)
+			if (strcmp(fit.warnings[w].code, "collinear") == 0) text = fit.warnings[w].text;
+		if (strncmp(text, causes[i], strlen(causes[i])) != 0) fail_msg("expected '%s', found: %s", causes[i], text);
+		fit_free(&fit);
+		fit_points_free(&points);
+	}
+}
+
 /* ----------------------------------------------------------------------------------------------------- JSON, words --- */
 
 static double number_at(const cJSON *object, const char *first, const char *second) {
@@ -301,13 +321,10 @@ static void words_do_not_claim_what_is_not_known(void **state) {
 int main(void) {
 	omp_set_num_threads(1);
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(the_largest_rung_is_predicted),
-	    cmocka_unit_test(predictions_cover),
-	    cmocka_unit_test(sound_tables_have_no_warnings),
-	    cmocka_unit_test(designs_are_named),
-	    cmocka_unit_test(spoilt_tables_are_named),
-	    cmocka_unit_test(json_holds_what_was_found),
-	    cmocka_unit_test(words_do_not_claim_what_is_not_known),
+	    cmocka_unit_test(the_largest_rung_is_predicted), cmocka_unit_test(predictions_cover),
+	    cmocka_unit_test(sound_tables_have_no_warnings), cmocka_unit_test(designs_are_named),
+	    cmocka_unit_test(spoilt_tables_are_named),       cmocka_unit_test(collinear_names_its_cause),
+	    cmocka_unit_test(json_holds_what_was_found),     cmocka_unit_test(words_do_not_claim_what_is_not_known),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -148,10 +148,12 @@ static void files_that_are_no_tables(void **state) {
 	    fit_points_parse("t.csv", binary, sizeof binary - 1, &(struct fit_columns){0}, &points), ERROR_DATA,
 	    "byte 3 is zero");
 	expect_failure(
-	    fit_points_read("/nonexistent/points.csv", &(struct fit_columns){0}, &points), ERROR_FAILED, "/nonexistent");
+	    fit_points_read("/nonexistent/points.csv", &(struct fit_columns){0}, &points), ERROR_DATA,
+	    "/nonexistent/points.csv: there is no such lab folder or table");
 	char *folder = folder_temporary();
 	expect_failure(
-	    fit_points_read(folder, &(struct fit_columns){0}, &points), ERROR_FAILED, "no lab folder with points");
+	    fit_points_read(folder, &(struct fit_columns){0}, &points), ERROR_DATA,
+	    "there is no points.csv in this folder");
 	char *path = path_join(folder, "points.csv");
 	expect_success(file_write(path, "N,D,loss\n1,2,3\n", 15));
 	expect_success(fit_points_read(folder, &(struct fit_columns){0}, &points));
