@@ -24,6 +24,10 @@ static struct error *print_json(const cJSON *object) {
 	return error;
 }
 
+static const char *plural(uint64_t count) {
+	return count == 1 ? "" : "s";
+}
+
 /* What import, source and info have in common. */
 static void print_corpus(const char *path, const struct corpus_info *info) {
 	char tokens[HUMAN_SIZE], bytes[HUMAN_SIZE];
@@ -36,7 +40,7 @@ static void print_corpus(const char *path, const struct corpus_info *info) {
 		if (info->bytes[split])
 			printf(
 			    ", %s of text in %" PRIu64 " document%s", human_bytes((double)info->bytes[split], bytes),
-			    info->documents[split], info->documents[split] == 1 ? "" : "s");
+			    info->documents[split], plural(info->documents[split]));
 		printf("\n");
 	}
 	printf(
@@ -78,8 +82,10 @@ static void print_dropped(const struct import_report *report) {
 	const struct split_counts *train = &report->counts[SPLIT_TRAIN], *held_out = &report->counts[SPLIT_HELD_OUT];
 	char bytes[HUMAN_SIZE];
 	printf(
-	    "  dropped   %" PRIu64 " documents that repeat another; of paragraphs of %d bytes and more %" PRIu64
-	    " from train that\n            stand in held out and %" PRIu64 " that repeat an earlier one; %s together\n",
+	    "  dropped   documents that repeat another: %" PRIu64 ",\n"
+	    "            and of paragraphs of %d bytes and more:\n"
+	    "            %" PRIu64 " from train that stand in held out,\n"
+	    "            %" PRIu64 " that repeat an earlier one; %s together\n",
 	    train->repeated_units + held_out->repeated_units, 64, train->leaked_paragraphs,
 	    train->repeated_paragraphs + held_out->repeated_paragraphs,
 	    human_bytes((double)(train->dropped_bytes + held_out->dropped_bytes), bytes));
@@ -91,23 +97,28 @@ static void print_report(const struct import_options *options, const struct impo
 	char bytes[HUMAN_SIZE];
 	print_corpus(options->out, &report->info);
 	printf(
-	    "  split     by document, seed %" PRId64 ": %" PRIu64 " documents in %" PRIu64 " file%s\n", options->seed,
-	    report->documents, report->input.files, report->input.files == 1 ? "" : "s");
+	    "  split     by document, seed %" PRId64 ": %" PRIu64 " document%s in %" PRIu64 " file%s\n", options->seed,
+	    report->documents, plural(report->documents), report->input.files, plural(report->input.files));
 	if (report->cut_documents)
 		printf(
-		    "            %" PRIu64 " of them longer than %s, a quarter of the held-out split: cut at paragraph ends\n"
-		    "            into pieces of at most about that, which were split like documents\n",
+		    "            %" PRIu64 " of them longer than %s, a quarter of the held-out split: cut\n"
+		    "            at paragraph ends into pieces of at most about that, which were\n"
+		    "            split like documents\n",
 		    report->cut_documents, human_bytes((double)report->piece_bytes, bytes));
 	print_dropped(report);
 	const struct fold *fold = &report->fold;
 	if (fold->approximate || fold->dropped || fold->not_utf8)
 		printf(
-		    "  folded    to ASCII: %" PRIu64 " characters replaced, %" PRIu64 " without a counterpart dropped, %" PRIu64
-		    " bytes that are\n            not UTF-8 read as Windows-1252\n",
+		    "  folded    to ASCII: characters replaced %" PRIu64 ",\n"
+		    "            dropped for want of a counterpart %" PRIu64 ",\n"
+		    "            bytes that are not UTF-8, read as Windows-1252: %" PRIu64 "\n",
 		    fold->approximate, fold->dropped, fold->not_utf8);
 	if (report->bpe_sample_bytes)
 		printf("  merges    learned from %s of train\n", human_bytes((double)report->bpe_sample_bytes, bytes));
-	if (report->empty_documents) printf("  note      %" PRIu64 " documents had no text\n", report->empty_documents);
+	if (report->empty_documents)
+		printf(
+		    "  note      %" PRIu64 " document%s had no text\n", report->empty_documents,
+		    plural(report->empty_documents));
 	if (report->input.skipped)
 		printf(
 		    "  note      %" PRIu64 " file%s skipped that %s not text, the first %s\n", report->input.skipped,
@@ -124,7 +135,7 @@ static struct error *import_command(int argc, char **argv) {
 	if (help) {
 		print_help(
 		    "usage: rung data import PATH... --out F.corpus [OPTIONS]\n\n"
-		    "Makes a corpus from text: files, folders, .jsonl, each also as .zst or .gz; '-' is standard input.\n",
+		    "Makes a corpus from text: files, folders, .jsonl, each also as .zst or .gz;\n'-' is standard input.\n",
 		    import_rows, import_row_count);
 		goto done;
 	}
@@ -171,8 +182,8 @@ static struct error *source_command(int argc, char **argv) {
 	if (help) {
 		print_help(
 		    "usage: rung data source markov --out F.corpus [OPTIONS]\n\n"
-		    "A Markov chain of order K over V symbols. Its entropy rate, which no model can pass, is exact\n"
-		    "and stands in the corpus.\n",
+		    "A Markov chain of order K over V symbols. Its entropy rate, which no\n"
+		    "model can pass, is exact and stands in the corpus.\n",
 		    rows, source_row_count + 1);
 		goto done;
 	}
@@ -315,7 +326,7 @@ static struct error *compress_command(int argc, char **argv) {
 	return show_command(
 	    argc, argv,
 	    "usage: rung data compress F.corpus [--json]\n\n"
-	    "What zstd -19 and xz -9e make of the held-out text, alone and after the training text.\n",
+	    "What zstd -19 and xz -9e make of the held-out text, alone and after the\ntraining text.\n",
 	    show_compressors);
 }
 

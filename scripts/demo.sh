@@ -48,7 +48,7 @@ run() {
 	"$@" || code=$?
 	[ "$code" -ne 130 ] || interrupted
 	if [ "$code" -ne 0 ]; then
-		printf '\nThe demo stopped: the command above ended with exit code %d. Run it again to go on.\n' "$code" >&2
+		printf '\nThe demo stopped: the command above ended with exit code %d.\nRun it again to go on.\n' "$code" >&2
 		exit "$code"
 	fi
 }
@@ -60,7 +60,7 @@ evening) ladder_time="about three hours on 2 cores" ;;
 *) ladder_time="see the plan" ;;
 esac
 
-banner "Text: English prose from Debian packages" "15 s with a network, 1 s when cached"
+banner "Text: English prose from Debian packages" "15 s, 1 s when cached"
 code=0
 stream=$(scripts/corpus.sh --cache "$cache") || code=$?
 [ "$code" -ne 130 ] || interrupted
@@ -77,7 +77,8 @@ if [ "$code" -eq 0 ]; then
 		echo "$made_from" >"$corpus.from"
 	fi
 else
-	echo "The text could not be had. Going on with rung's own source: a Markov chain whose entropy is known exactly." >&2
+	echo "The text could not be had. Going on with rung's own source:" >&2
+	echo "a Markov chain whose entropy is known exactly." >&2
 	corpus=$cache/markov.corpus
 	lab=${lab:-labs/$preset-markov}
 	mkdir -p "$cache"
@@ -91,7 +92,7 @@ else
 	fi
 fi
 
-banner "Ladder: training every model size at every token count" "$ladder_time; Ctrl-C is safe"
+banner "Ladder: all sizes, all token counts" "$ladder_time"
 run "$rung" sweep --preset "$preset" --corpus "$corpus" --lab "$lab"
 
 banner "Fit: the scaling law, with intervals" "20 s"

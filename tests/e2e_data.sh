@@ -43,6 +43,19 @@ verdict 'so do JSON lines on standard input, compressed' $([ "$(hash_of other.co
 import --jsonl --field text - --out other.corpus < <(gzip -dc all.jsonl.gz) >out 2>err
 verdict 'and through a pipe' $([ "$(hash_of other.corpus)" = "$wanted" ]; echo $((1 - $?)))
 
+for command in '' import source info compress; do
+	holds "data $command --help: no line is wider than a terminal" \
+		bash -o pipefail -c '"$@" | awk "length > 80 {wide = 1} END {exit wide || NR < 5}"' - "$rung" data $command --help
+done
+# A paragraph of its own for every clause: a repeat, a character that folds, one that does not, a byte that is no UTF-8.
+mkdir clauses
+for i in 1 2 3 4 5 6 7 8 9; do cat one.txt; printf 'caf\303\251 \342\230\203 \351 %d\n' $i; done >clauses/all.txt
+: >clauses/nothing.txt
+import clauses --out clauses.corpus >report 2>&1
+holds 'the report of an import: no line is wider than a terminal' awk 'length > 80 {wide = 1; print} END {exit wide || NR < 5}' report
+holds 'the report of an import: what repeats' grep -qE '^ +[0-9]+ that repeat an earlier one; [0-9.]+ .?i?B together$' report
+holds 'the report of an import: one of something' grep -qE ' note +1 document had no text$' report
+
 check 'one text: cut, and it says so' 0 '1 of them longer than 1.* KiB, a quarter of the held-out split: cut' '' \
 	import one.txt --out one.corpus
 wanted=$(hash_of one.corpus)
@@ -58,9 +71,9 @@ import texts --seed 2 --out other.corpus >out 2>err
 verdict 'another seed, another split' $([ "$(hash_of other.corpus)" != "$(hash_of folder.corpus)" ]; echo $((1 - $?)))
 
 cp -r texts twice && cat texts/0[0-4].txt >twice/copy.txt
-check 'repeats are counted' 0 'dropped.* 0 documents that repeat another.* [0-9]+ from train that$' '' \
+check 'repeats are counted' 0 'dropped +documents that repeat another: 0,$' '' \
 	import twice --held-out 0.3 --out other.corpus
-counted=$(grep -A1 dropped out | tr '\n' ' ' | sed -E 's/.*more ([0-9]+) from train.*and ([0-9]+) that repeat.*/\1 \2/')
+counted=$(grep -A3 dropped out | tr '\n' ' ' | sed -E 's/.*more: +([0-9]+) from train.* ([0-9]+) that repeat.*/\1 \2/')
 verdict "all 40 repeated paragraphs are found ($counted)" $([ $((${counted/ /+})) -eq 40 ]; echo $((1 - $?)))
 printf '\x89PNG\0\0' >twice/picture.png
 check 'what is not text in a folder is skipped, and it says so' 0 '1 file was skipped that is not text, the first is|1 file was skipped that is' '' \
