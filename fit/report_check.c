@@ -49,6 +49,9 @@ static bool is_kind(const cJSON *item, enum kind kind) {
 
 struct error *report_check_members(const char *path, const char *name, const cJSON *root) {
 	if (!cJSON_IsObject(root)) return error_new(ERROR_DATA, "%s is damaged: expected a JSON object", path);
+	double format = report_number(root, "format"); /* first: another format has other members */
+	if (strcmp(name, "fit.json") == 0 && !isnan(format) && format != 1)
+		return error_new(ERROR_DATA, "%s cannot be read: found format %g, expected 1", path, format);
 	for (size_t i = 0; i < COUNT_OF(needed); i++) {
 		if (strcmp(needed[i].file, name) != 0) continue;
 		const cJSON *item = report_item(root, needed[i].keys);
@@ -57,9 +60,6 @@ struct error *report_check_members(const char *path, const char *name, const cJS
 		    ERROR_DATA, "%s is damaged: '%s' is %s, expected %s", path, needed[i].keys,
 		    item ? "something else" : "missing", kind_names[needed[i].kind]);
 	}
-	double format = report_number(root, "format");
-	if (strcmp(name, "fit.json") == 0 && format != 1)
-		return error_new(ERROR_DATA, "%s cannot be read: found format %g, expected 1", path, format);
 	return NULL;
 }
 

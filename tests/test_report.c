@@ -121,6 +121,7 @@ static void damaged_files_are_told(void **state) {
 	    {"fit.json", "{\"law\": }", "fit.json:1:"},
 	    {"fit.json", "{\"format\":1,\"law\":\"x\",\"parameters\":{\"E\":\"abc\"}}",
 	     "'parameters.E' is something else, expected a number"},
+	    {"fit.json", "{\"format\":99}", "fit.json cannot be read: found format 99, expected 1"},
 	    {"fit.json", NULL, "fit.json cannot be read: found format 99, expected 1: the law was fitted for this page"},
 	};
 	for (size_t i = 0; i < COUNT_OF(files); i++) {
