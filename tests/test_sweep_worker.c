@@ -150,6 +150,10 @@ static bool somebody_waits(void) {
 static void a_lab_is_free_when_the_last_child_has_gone(void **state) {
 	(void)state;
 	char *folder = folder_temporary(), *lock = path_join(folder, "lock"), *gone = path_join(folder, "gone");
+	/* A plan that says nothing: it is read once the lock is held, and refused then. */
+	char *plan = path_join(folder, "plan.json");
+	expect_success(file_write(plan, "{}", 2));
+	free(plan);
 	int ready[2];
 	assert_int_equal(pipe(ready), 0);
 	const pid_t child = fork();
@@ -166,7 +170,7 @@ static void a_lab_is_free_when_the_last_child_has_gone(void **state) {
 	char byte;
 	assert_int_equal(read(ready[0], &byte, 1), 1);
 	struct lab lab;
-	expect_failure(lab_open(folder, NULL, NULL, NULL, &lab), ERROR_USAGE, "holds no plan yet");
+	expect_failure(lab_open(folder, NULL, NULL, NULL, &lab), ERROR_DATA, "plan.json");
 	assert_true(file_exists(gone));
 	lab_close(&lab);
 
