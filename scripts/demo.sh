@@ -55,8 +55,8 @@ run() {
 
 case $preset in
 demo) ladder_time="under 10 minutes on 2 cores" ;;
-hour) ladder_time="under an hour on 2 cores" ;;
-evening) ladder_time="about three hours on 2 cores" ;;
+hour) ladder_time="about an hour on 2 cores" ;;
+evening) ladder_time="a few hours on 2 cores" ;;
 *) ladder_time="see the plan" ;;
 esac
 
