@@ -264,7 +264,7 @@ def check():
 
 
 def run_rung(options, arguments, environment=None):
-    command = [options.rung, "bench", *arguments, "--rounds", "1", "--seconds", str(options.seconds), "--json"]
+    command = [options.rung, "bench", *arguments, "--rounds", "3", "--seconds", str(options.seconds / 3), "--json"]
     if options.cpu_time:
         command.append("--cpu-time")
     done = subprocess.run(

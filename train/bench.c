@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #define PEAK_SECONDS 0.01
+#define WARM_UP_SECONDS 0.2 /* a process that has just begun is still being moved about between cores */
 
 /* ----------------------------------------------------------------------------------------------- clocks and medians --- */
 
@@ -136,8 +137,10 @@ struct error *bench_step(const struct bench_effort *effort, struct bench_step *s
 	forget_peak_memory();
 	struct error *error = run_open(step, &run);
 	if (!error) {
-		double unused = 0;
-		step->first_loss = run_step(&run, effort, &unused, &unused); /* touches all memory */
+		double gradient = 0, optimizer = 0;
+		step->first_loss = run_step(&run, effort, &gradient, &optimizer); /* touches all memory */
+		while (gradient + optimizer < WARM_UP_SECONDS && effort->seconds > 0)
+			run_step(&run, effort, &gradient, &optimizer);
 		error = step_rounds(&run, effort, step);
 	}
 	step->bytes = peak_memory_bytes();
