@@ -5,16 +5,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* In the order of enum kernels, as in model.c. */
-static const struct kernel_set *const kernel_sets[KERNELS_COUNT] = {
-    &kernels_plain, &kernels_blas,   &kernels_portable,
-#ifdef __x86_64__
-    &kernels_avx2,  &kernels_avx512,
-#endif
-};
-
-enum { LOGIT_ROWS = 128 }; /* as in model.c: the classifier goes in pieces */
-
 enum { QKV, OUT, MLP_IN, MLP_OUT, HEAD, WEIGHT_COUNT }; /* all but the last in every block */
 
 struct kernel_bench {
@@ -244,7 +234,7 @@ static size_t layout(struct kernel_bench *b, struct arena *arena) {
 	TAKE(b->hidden, R * 4 * d);
 	TAKE(b->square, R * 4 * d);
 	TAKE(b->dhidden, R * 4 * d);
-	b->stride = (shape->vocab + HEAD_WIDTH - 1) / HEAD_WIDTH * HEAD_WIDTH;
+	b->stride = logit_stride(shape);
 	TAKE(b->logits, LOGIT_ROWS * (size_t)b->stride);
 	TAKE(b->rope, (size_t)shape->context * HEAD_WIDTH);
 	TAKE(b->scratch, b->kernels->attention_scratch(b->attention));

@@ -113,7 +113,7 @@ const real *generator_step(struct generator *g, int token) {
 	tensor++;
 	angles_at(g->angles, g->position);
 	for (int l = 0; l < L; l++, tensor += 4) {
-		real heads_r[2 * 8192 / HEAD_WIDTH];
+		real heads_r[2 * WIDTH_MOST / HEAD_WIDTH];
 		const struct weight qkv = weight_of(g, &tensor[0]), out = weight_of(g, &tensor[1]);
 		const struct weight mlp_in = weight_of(g, &tensor[2]), mlp_out = weight_of(g, &tensor[3]);
 		rms_forward(g->norm, &r, g->x, 1, d);

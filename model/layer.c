@@ -100,3 +100,7 @@ void qk_backward(real *dqkv, const real *qkv, const real *r, const real *table, 
 		}
 	}
 }
+
+int logit_stride(const struct shape *shape) {
+	return (shape->vocab + HEAD_WIDTH - 1) / HEAD_WIDTH * HEAD_WIDTH;
+}

@@ -20,6 +20,11 @@
 		if (arena) (pointer) = arena_take(arena, take_bytes_);                                                         \
 	} while (0)
 
+/* Rows of logits that exist at a time: the classifier is taken in pieces, so there is no (B,T,V) tensor. */
+enum { LOGIT_ROWS = 128 };
+/* Reals from one row of logits to the next: padded, so that kernels may write whole vectors. */
+int logit_stride(const struct shape *shape);
+
 /* Sizes of the attention of one micro-batch. q, k and v of a position stand in one row: (B,T,3,H,16). */
 struct attention_shape {
 	int B, T, H;
@@ -72,6 +77,9 @@ extern const struct kernel_set kernels_plain, kernels_blas, kernels_portable;
 #ifdef __x86_64__
 extern const struct kernel_set kernels_avx2, kernels_avx512;
 #endif
+
+/* In the order of enum kernels; NULL where this kind of processor has none. */
+extern const struct kernel_set *const kernel_sets[KERNELS_COUNT];
 
 /* -------------------------------------------------------------------------------------------- shared (layer.c) --- */
 

@@ -6,30 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* In the order of enum kernels; NULL where this kind of processor has none. */
-static const struct kernel_set *const kernel_sets[KERNELS_COUNT] = {
-    &kernels_plain, &kernels_blas,   &kernels_portable,
-#ifdef __x86_64__
-    &kernels_avx2,  &kernels_avx512,
-#endif
-};
-const char *const kernels_names[KERNELS_COUNT] = {"plain", "blas", "portable", "avx2", "avx512"};
-
-bool kernels_available(enum kernels kernels) {
-#ifdef __x86_64__
-	if (kernels == KERNELS_AVX2) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-	if (kernels == KERNELS_AVX512) return __builtin_cpu_supports("avx512f");
-#endif
-	return kernel_sets[kernels] != NULL;
-}
-
-enum kernels kernels_widest(void) {
-	enum kernels widest = KERNELS_PORTABLE;
-	for (int k = KERNELS_PORTABLE; k < KERNELS_COUNT; k++)
-		if (kernels_available((enum kernels)k)) widest = (enum kernels)k;
-	return widest;
-}
-
 struct model {
 	struct network network;
 	struct arena arena;

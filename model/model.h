@@ -25,6 +25,7 @@ typedef float real;
 #endif
 
 #define HEAD_WIDTH 16
+#define WIDTH_MOST 8192
 
 struct shape {
 	int vocab;   /* V, at most 65536 */

@@ -4,14 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Rows of logits that exist at a time: the classifier is taken in pieces, so there is no (B,T,V) tensor. */
-enum { LOGIT_ROWS = 128 };
-
-/* Rows of logits are padded, so that kernels may write whole vectors. */
-static int logit_stride(const struct shape *shape) {
-	return (shape->vocab + HEAD_WIDTH - 1) / HEAD_WIDTH * HEAD_WIDTH;
-}
-
 /* One pass of this function counts the bytes (arena NULL), a second one hands them out. */
 static size_t layout(const struct network *network, struct pass *pass, struct arena *arena) {
 	const struct shape *shape = &network->shape;

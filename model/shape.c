@@ -15,7 +15,7 @@ static struct error *check_range(const char *what, int value, int least, int mos
 struct error *shape_check(const struct shape *shape) {
 	TRY(check_range("the vocabulary", shape->vocab, 2, 65536));
 	TRY(check_range("the context", shape->context, 1, 65536));
-	TRY(check_range("the width", shape->width, HEAD_WIDTH, 8192));
+	TRY(check_range("the width", shape->width, HEAD_WIDTH, WIDTH_MOST));
 	TRY(check_range("the depth", shape->depth, 1, 256));
 	int below = shape->width / HEAD_WIDTH * HEAD_WIDTH;
 	if (shape->width != below)
