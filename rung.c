@@ -12,51 +12,33 @@
 #include <string.h>
 
 static const struct command {
-	const char *name; /* first, for nearest_name */
+	struct command_name name;
 	int (*run)(int argc, char **argv);
-	const char *help;
 } commands[] = {
-    {"data", data_command, "make a corpus of tokens, or look into one"},
-    {"plan", plan_command, "what a ladder would run, and what it costs"},
-    {"sweep", sweep_command, "train a ladder, or go on with one"},
-    {"train", train_command, "train one model"},
-    {"eval", eval_command, "the held-out loss of a trained model"},
-    {"sample", sample_command, "text from a trained model"},
-    {"fit", fit_command, "from a table of runs to laws, intervals and predictions"},
-    {"report", report_command, "a page, and figures for papers, from a lab"},
-    {"bench", bench_command, "how fast it trains, against the limit of the machine"},
-    {"doctor", doctor_command, "is this machine fit to measure on"},
+    {{"data", "make a corpus of tokens, or look into one"}, data_command},
+    {{"plan", "what a ladder would run, and what it costs"}, plan_command},
+    {{"sweep", "train a ladder, or go on with one"}, sweep_command},
+    {{"train", "train one model"}, train_command},
+    {{"eval", "the held-out loss of a trained model"}, eval_command},
+    {{"sample", "text from a trained model"}, sample_command},
+    {{"fit", "from a table of runs to laws, intervals and predictions"}, fit_command},
+    {{"report", "a page, and figures for papers, from a lab"}, report_command},
+    {{"bench", "how fast it trains, against the limit of the machine"}, bench_command},
+    {{"doctor", "is this machine fit to measure on"}, doctor_command},
 };
 
-static void print_usage(FILE *out) {
-	fprintf(out, "usage: rung COMMAND [OPTIONS]\n\nMeasures scaling laws with tiny transformers.\n\n");
-	for (size_t i = 0; i < COUNT_OF(commands); i++) fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].help);
-	fprintf(out, "\nrung COMMAND --help lists the options of a command.\n");
-}
-
 static int run_command(int argc, char **argv) {
-	const char *name = argc > 1 ? argv[1] : "";
-	if (argc < 2) {
-		print_usage(stderr);
-		return ERROR_USAGE;
-	}
-	if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
-		print_usage(stdout);
-		return 0;
-	}
-	if (strcmp(name, "--version") == 0) {
+	if (argc > 1 && strcmp(argv[1], "--version") == 0) {
 		struct machine machine;
 		machine_describe(&machine);
 		printf("rung %s\n", machine.version);
 		return 0;
 	}
-	for (size_t i = 0; i < COUNT_OF(commands); i++)
-		if (strcmp(name, commands[i].name) == 0) return commands[i].run(argc - 1, argv + 1);
-	const char *nearest = nearest_name(name, commands, COUNT_OF(commands), sizeof commands[0]);
-	if (nearest)
-		return error_report(error_new(ERROR_USAGE, "there is no command '%s'; did you mean 'rung %s'?", name, nearest));
-	return error_report(
-	    error_new(ERROR_USAGE, "there is no command '%s'; 'rung --help' lists those that there are", name));
+	int found;
+	const int code = command_find(
+	    "rung", "Measures scaling laws with tiny transformers.", commands, COUNT_OF(commands), sizeof *commands, argc,
+	    argv, &found);
+	return found < 0 ? code : commands[found].run(argc - 1, argv + 1);
 }
 
 int main(int argc, char **argv) {

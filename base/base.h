@@ -275,6 +275,18 @@ int error_report(struct error *error);
 /* What --help prints on stdout: `usage`, then the options with their defaults. Returns the exit code. */
 int command_help(const char *usage, const struct option_row *rows, size_t count);
 
+/* How a row of a table of commands begins. */
+struct command_name {
+	const char *name, *help;
+};
+
+/* Finds argv[1] among `count` rows of `size` bytes, each of which begins with a struct command_name, and puts its index
+ * into *found. Otherwise *found is -1, help or the error has been printed, and the exit code is returned. `program` is
+ * "rung" or "rung data"; `about`, a sentence, may be NULL. */
+int command_find(
+    const char *program, const char *about, const void *rows, size_t count, size_t size, int argc, char **argv,
+    int *found);
+
 int doctor_command(int argc, char **argv); /* rung doctor */
 
 #endif

@@ -333,38 +333,19 @@ static struct error *compress_command(int argc, char **argv) {
 /* ------------------------------------------------------------------------------------------------------ rung data --- */
 
 static const struct command {
-	const char *name; /* first, for nearest_name */
+	struct command_name name;
 	struct error *(*run)(int argc, char **argv);
-	const char *help;
 } commands[] = {
-    {"import", import_command, "PATH... --out F.corpus: text to a corpus"},
-    {"source", source_command, "markov --out F.corpus: a synthetic corpus whose entropy is known"},
-    {"info", info_command, "F.corpus: what it is; checks every byte"},
-    {"compress", compress_command, "F.corpus: what zstd and xz make of its held-out text"},
+    {{"import", "PATH... --out F.corpus: text to a corpus"}, import_command},
+    {{"source", "markov --out F.corpus: a synthetic corpus whose entropy is known"}, source_command},
+    {{"info", "F.corpus: what it is; checks every byte"}, info_command},
+    {{"compress", "F.corpus: what zstd and xz make of its held-out text"}, compress_command},
 };
 
-static void print_usage(FILE *out) {
-	fprintf(out, "usage: rung data COMMAND ...\n\n");
-	for (size_t i = 0; i < COUNT_OF(commands); i++) fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].help);
-	fprintf(out, "\nrung data COMMAND --help lists the options of a command.\n");
-}
-
 int data_command(int argc, char **argv) {
-	if (argc < 2) {
-		print_usage(stderr);
-		return ERROR_USAGE;
-	}
-	const char *name = argv[1];
-	if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
-		print_usage(stdout);
-		return 0;
-	}
-	for (size_t i = 0; i < COUNT_OF(commands); i++)
-		if (strcmp(name, commands[i].name) == 0) return error_report(commands[i].run(argc - 1, argv + 1));
-	const char *nearest = nearest_name(name, commands, COUNT_OF(commands), sizeof commands[0]);
-	if (nearest)
-		return error_report(
-		    error_new(ERROR_USAGE, "there is no 'rung data %s'; did you mean 'rung data %s'?", name, nearest));
-	return error_report(
-	    error_new(ERROR_USAGE, "there is no 'rung data %s'; 'rung data --help' lists what there is", name));
+	int found;
+	const int code = command_find(
+	    "rung data", "Text or a synthetic source to a corpus file, and what is in one.", commands, COUNT_OF(commands),
+	    sizeof *commands, argc, argv, &found);
+	return found < 0 ? code : error_report(commands[found].run(argc - 1, argv + 1));
 }

@@ -20,13 +20,13 @@ $program" 2>>"$scratch/err"
 briefly=(--rounds 2 --seconds 0)
 small=(--width 32 --depth 2 --context 40 --batch 3 --vocab 50)
 
-check 'no word: usage on stderr' 2 '' '^usage: rung bench WHAT' "$rung" bench
+check 'no word: usage on stderr' 2 '' '^usage: rung bench COMMAND' "$rung" bench
 check '--help' 0 '^  step +whole training steps' '' "$rung" bench --help
 for what in step kernels product; do
 	check "$what --help shows defaults" 0 '--rounds n .*\[[0-9]+\]' '' "$rung" bench "$what" --help
 done
-check 'a mistyped word' 2 '' "there is no 'rung bench kernel'; did you mean 'rung bench kernels'\?" "$rung" bench kernel
-check 'an unknown word' 2 '' 'it must be step, kernels or product' "$rung" bench zebra
+check 'a mistyped word' 2 '' "there is no command 'rung bench kernel'; did you mean 'rung bench kernels'\?" "$rung" bench kernel
+check 'an unknown word' 2 '' "there is no command 'rung bench zebra'; 'rung bench --help' lists" "$rung" bench zebra
 check 'a width without a depth' 2 '' '--depth is missing' "$rung" bench step --width 64
 check 'a depth without a width' 2 '' '--depth goes with --width' "$rung" bench step --depth 4
 check 'an impossible width' 2 '' 'must be a multiple of that: try 32 or 48' "$rung" bench step --width 40 --depth 1

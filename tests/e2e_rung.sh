@@ -7,8 +7,8 @@ closed() { "$@" >&-; }
 check 'no command: usage on stderr' 2 none '^usage: rung COMMAND' "$rung"
 for word in --help help -h; do check "$word" 0 '^usage: rung COMMAND' none "$rung" "$word"; done
 check '--version' 0 '^rung [^ ]+$' none "$rung" --version
-check 'a mistyped command' 2 none "^error: there is no command 'docter'; did you mean 'rung doctor'\?" "$rung" docter
-check 'an unknown command' 2 none "^error: there is no command 'zebra'; 'rung --help' lists" "$rung" zebra
+check 'a mistyped command' 2 none "^error: there is no command 'rung docter'; did you mean 'rung doctor'\?" "$rung" docter
+check 'an unknown command' 2 none "^error: there is no command 'rung zebra'; 'rung --help' lists" "$rung" zebra
 check 'an unknown option' 2 none '^error: there is no option --jsn; did you mean --json\?' "$rung" doctor --jsn
 check 'a number out of range' 2 none '^error: --seconds is 1e9, but must lie between 0.01 and 60' "$rung" doctor --seconds 1e9
 check 'a full disk is no success' 1 none '^error: cannot write to standard output: No space left' to_full "$rung" --help

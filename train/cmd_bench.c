@@ -357,29 +357,35 @@ static struct error *bench_products(const struct bench_options *options) {
 /* -------------------------------------------------------------------------------------------------------- rung bench --- */
 
 static const struct bench {
-	const char *name; /* first, for nearest_name */
+	struct command_name name;
 	struct error *(*run)(const struct bench_options *options);
 	const struct option_row *rows; /* besides those that are common */
 	size_t count;
 	bool shaped; /* takes a model's shape */
-	const char *help, *about;
+	const char *about;
 } benches[] = {
-    {"step", bench_steps, step_rows, COUNT_OF(step_rows), true, "whole training steps, against the peak of a core",
+    {{"step", "whole training steps, against the peak of a core"},
+     bench_steps,
+     step_rows,
+     COUNT_OF(step_rows),
+     true,
      "Whole training steps: random tokens, forward, backward, AdamW, for the rungs of the\n"
      "ladder or one model of any size. GF/s count the exact operations of training (the\n"
      "causal half of attention and the head included, nothing that is computed twice);\n"
      "the peak is that of fused multiply-adds on registers alone, measured in between.\n"},
-    {"kernels", bench_kernels, kernels_rows, COUNT_OF(kernels_rows), true, "the operations of a step one by one",
+    {{"kernels", "the operations of a step one by one"},
+     bench_kernels,
+     kernels_rows,
+     COUNT_OF(kernels_rows),
+     true,
      "The operations that a step is made of, one by one, with every set of kernels.\n"},
-    {"product", bench_products, product_rows, COUNT_OF(product_rows), false, "OpenBLAS's product of two matrices",
+    {{"product", "OpenBLAS's product of two matrices"},
+     bench_products,
+     product_rows,
+     COUNT_OF(product_rows),
+     false,
      "What OpenBLAS makes of one large product of two square matrices, for comparison.\n"},
 };
-
-static void print_usage(FILE *out) {
-	fprintf(out, "usage: rung bench WHAT [OPTIONS]\n\nHow fast this machine trains, and what it could do at most.\n\n");
-	for (size_t i = 0; i < COUNT_OF(benches); i++) fprintf(out, "  %-8s %s\n", benches[i].name, benches[i].help);
-	fprintf(out, "\nrung bench WHAT --help lists the options.\n");
-}
 
 static struct error *run_bench(const struct bench *bench, int argc, char **argv) {
 	struct option_row rows[16];
@@ -392,27 +398,15 @@ static struct error *run_bench(const struct bench *bench, int argc, char **argv)
 	TRY(options_parse(rows, count, &options, argc, argv, NULL, &help));
 	if (!help) return bench->run(&options);
 	char usage[512];
-	snprintf(usage, sizeof usage, "rung bench %s [options]\n\n%s", bench->name, bench->about);
+	snprintf(usage, sizeof usage, "rung bench %s [options]\n\n%s", bench->name.name, bench->about);
 	command_help(usage, rows, count);
 	return NULL;
 }
 
 int bench_command(int argc, char **argv) {
-	if (argc < 2) {
-		print_usage(stderr);
-		return ERROR_USAGE;
-	}
-	const char *name = argv[1];
-	if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
-		print_usage(stdout);
-		return 0;
-	}
-	for (size_t i = 0; i < COUNT_OF(benches); i++)
-		if (strcmp(name, benches[i].name) == 0) return error_report(run_bench(&benches[i], argc - 1, argv + 1));
-	const char *nearest = nearest_name(name, benches, COUNT_OF(benches), sizeof benches[0]);
-	if (nearest)
-		return error_report(
-		    error_new(ERROR_USAGE, "there is no 'rung bench %s'; did you mean 'rung bench %s'?", name, nearest));
-	return error_report(
-	    error_new(ERROR_USAGE, "there is no 'rung bench %s'; it must be step, kernels or product", name));
+	int found;
+	const int code = command_find(
+	    "rung bench", "How fast this machine trains, and what it could do at most.", benches, COUNT_OF(benches),
+	    sizeof *benches, argc, argv, &found);
+	return found < 0 ? code : error_report(run_bench(&benches[found], argc - 1, argv + 1));
 }
