@@ -4,23 +4,7 @@
 
 #include "data/corpus_file.h"
 #include "data/import.h"
-#include "tests/support.h"
-
-static char *folder, *out;
-
-static inline int make_folder(void **state) {
-	(void)state;
-	folder = folder_temporary();
-	out = path_join(folder, "out.corpus");
-	return 0;
-}
-
-static inline int remove_folder(void **state) {
-	(void)state;
-	free(out);
-	folder_remove(folder);
-	return 0;
-}
+#include "tests/folder_fixture.h"
 
 static inline void write_text(const char *path, const char *bytes, size_t count) {
 	FILE *file = fopen(path, "w");
@@ -42,7 +26,7 @@ static inline struct import_options defaults(void) {
 		if (!row.fallback) row.fallback = ""; /* required on the command line */
 		expect_success(options_defaults(&row, 1, &options));
 	}
-	options.out = out;
+	options.out = corpus_path;
 	return options;
 }
 
@@ -52,10 +36,10 @@ static inline struct error *import_with(
 	return import_text(options, paths, count, &progress, report);
 }
 
-/* The whole text of both splits of `out`. */
+/* The whole text of both splits of the corpus. */
 static inline void read_back(struct text texts[SPLIT_COUNT]) {
 	struct corpus *corpus;
-	expect_success(corpus_open(out, &corpus));
+	expect_success(corpus_open(corpus_path, &corpus));
 	expect_success(corpus_check(corpus));
 	for (int split = 0; split < SPLIT_COUNT; split++) {
 		size_t count = (size_t)corpus_info(corpus)->tokens[split];

@@ -1,32 +1,16 @@
 /* What compressors make of the held-out text: against whole archives made by the plain calls of the libraries. */
 #include "data/corpus_write.h"
-#include "tests/support.h"
+#include "tests/folder_fixture.h"
 
 #include <lzma.h>
 #include <math.h>
 #include <zstd.h>
 
-static char *folder, *path;
-
-static int make_folder(void **state) {
-	(void)state;
-	folder = folder_temporary();
-	path = path_join(folder, "a.corpus");
-	return 0;
-}
-
-static int remove_folder(void **state) {
-	(void)state;
-	free(path);
-	folder_remove(folder);
-	return 0;
-}
-
 static void write_texts(const struct text texts[SPLIT_COUNT]) {
 	const struct tokenizer tokenizer = {.kind = TOKENIZER_BYTE, .vocab = 256};
 	struct corpus_info info = {.entropy_rate = (double)NAN};
 	struct corpus_writer *writer;
-	expect_success(corpus_writer_open(path, &tokenizer, &writer));
+	expect_success(corpus_writer_open(corpus_path, &tokenizer, &writer));
 	for (int split = 0; split < SPLIT_COUNT; split++) {
 		uint16_t *tokens = calloc(texts[split].length + 1, sizeof *tokens);
 		size_t count = tokenizer_encode(&tokenizer, texts[split].data, texts[split].length, tokens);
@@ -85,7 +69,7 @@ static void against_whole_archives(void **state) {
 	write_texts(texts);
 	struct corpus *corpus;
 	struct compressor_bits found[COMPRESSOR_COUNT], again[COMPRESSOR_COUNT];
-	expect_success(corpus_open(path, &corpus));
+	expect_success(corpus_open(corpus_path, &corpus));
 	expect_success(corpus_compressors(corpus, found));
 	expect_success(corpus_compressors(corpus, again));
 	static double (*const bits[COMPRESSOR_COUNT])(const struct text *, size_t) = {zstd_bits, xz_bits};
@@ -117,7 +101,7 @@ static void the_window_reaches_back(void **state) {
 	write_texts(texts);
 	struct corpus *corpus;
 	struct compressor_bits found[COMPRESSOR_COUNT];
-	expect_success(corpus_open(path, &corpus));
+	expect_success(corpus_open(corpus_path, &corpus));
 	expect_success(corpus_compressors(corpus, found));
 	for (int i = 0; i < COMPRESSOR_COUNT; i++) {
 		assert_true(found[i].alone > 4 && found[i].alone < 4.7); /* random hexadecimal digits: 4 bits a byte */
@@ -134,14 +118,14 @@ static void symbols_are_no_text(void **state) {
 	struct corpus_info info = {.entropy_rate = 1};
 	struct corpus_writer *writer;
 	const uint16_t tokens[] = {1, 2, 3, 4};
-	expect_success(corpus_writer_open(path, &tokenizer, &writer));
+	expect_success(corpus_writer_open(corpus_path, &tokenizer, &writer));
 	expect_success(corpus_writer_add(writer, SPLIT_TRAIN, tokens, 4));
 	expect_success(corpus_writer_add(writer, SPLIT_HELD_OUT, tokens, 4));
 	expect_success(corpus_writer_finish(writer, &info, NULL));
 	corpus_writer_close(writer);
 	struct corpus *corpus;
 	struct compressor_bits found[COMPRESSOR_COUNT];
-	expect_success(corpus_open(path, &corpus));
+	expect_success(corpus_open(corpus_path, &corpus));
 	expect_success(corpus_compressors(corpus, found));
 	for (int i = 0; i < COMPRESSOR_COUNT; i++) assert_true(isnan(found[i].alone) && isnan(found[i].after_train));
 	corpus_close(corpus);

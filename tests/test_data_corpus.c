@@ -1,27 +1,11 @@
 /* The corpus file: what is written comes back, and no damage, truncation or lie in it goes unnoticed. */
 #include "data/corpus_file.h"
 #include "data/corpus_write.h"
-#include "tests/support.h"
+#include "tests/folder_fixture.h"
 
 #include <fcntl.h>
 #include <math.h>
 #include <zstd.h>
-
-static char *folder, *path;
-
-static int make_folder(void **state) {
-	(void)state;
-	folder = folder_temporary();
-	path = path_join(folder, "a.corpus");
-	return 0;
-}
-
-static int remove_folder(void **state) {
-	(void)state;
-	free(path);
-	folder_remove(folder);
-	return 0;
-}
 
 /* Tokens that are the same whenever they are asked for. */
 static uint16_t token_at(int vocab, enum split split, uint64_t position) {
@@ -31,7 +15,7 @@ static uint16_t token_at(int vocab, enum split split, uint64_t position) {
 
 static void write_corpus(const struct tokenizer *tokenizer, uint64_t train, uint64_t held_out) {
 	struct corpus_writer *writer;
-	expect_success(corpus_writer_open(path, tokenizer, &writer));
+	expect_success(corpus_writer_open(corpus_path, tokenizer, &writer));
 	const uint64_t totals[SPLIT_COUNT] = {train, held_out};
 	uint64_t done[SPLIT_COUNT] = {0};
 	struct rng rng = rng_make(1, "corpus");
@@ -98,7 +82,7 @@ static void what_is_written_comes_back(void **state) {
 	for (size_t i = 0; i < COUNT_OF(tokenizers); i++) {
 		write_corpus(&tokenizers[i], sizes[i][0], sizes[i][1]);
 		struct corpus *corpus;
-		expect_success(corpus_open(path, &corpus));
+		expect_success(corpus_open(corpus_path, &corpus));
 		const struct corpus_info *info = corpus_info(corpus);
 		assert_string_equal(info->tokenizer, tokenizer_name(&tokenizers[i]));
 		assert_int_equal(info->vocab, tokenizers[i].vocab);
@@ -113,7 +97,7 @@ static void what_is_written_comes_back(void **state) {
 		assert_true(isnan(info->entropy_rate));
 		assert_string_equal(info->description, "made for a test");
 		const char *note;
-		expect_success(json_get_text(corpus_header(corpus), "note", path, &note));
+		expect_success(json_get_text(corpus_header(corpus), "note", corpus_path, &note));
 		assert_string_equal(note, "kept");
 		expect_success(corpus_check(corpus));
 		check_reads(corpus);
@@ -128,7 +112,7 @@ static void a_small_cache(void **state) {
 	write_corpus(&tokenizer, 9 * FRAME_TOKENS + 17, 3 * FRAME_TOKENS);
 	for (size_t frames = 0; frames < 4; frames++) {
 		struct corpus *corpus;
-		expect_success(corpus_open(path, &corpus));
+		expect_success(corpus_open(corpus_path, &corpus));
 		corpus_limit_cache(corpus, frames * 2 * FRAME_TOKENS);
 		check_reads(corpus);
 		corpus_close(corpus);
@@ -152,7 +136,7 @@ static void the_hash(void **state) {
 			struct tokenizer tokenizer = {.kind = TOKENIZER_SYMBOLS, .vocab = cases[i].vocab};
 			struct corpus_info info = {.source_hash = (uint64_t)round, .entropy_rate = round};
 			struct corpus_writer *writer;
-			expect_success(corpus_writer_open(path, &tokenizer, &writer));
+			expect_success(corpus_writer_open(corpus_path, &tokenizer, &writer));
 			expect_success(corpus_writer_add(writer, SPLIT_TRAIN, cases[i].train, cases[i].train_count));
 			expect_success(corpus_writer_add(writer, SPLIT_HELD_OUT, cases[i].held_out, 2));
 			expect_success(corpus_writer_finish(writer, &info, NULL));
@@ -185,7 +169,7 @@ static struct text small_corpus(void) {
 	const struct tokenizer tokenizer = {.kind = TOKENIZER_CHAR, .vocab = 96};
 	struct text bytes = {0};
 	write_corpus(&tokenizer, 90, 50);
-	expect_success(file_read(path, 1 << 20, &bytes));
+	expect_success(file_read(corpus_path, 1 << 20, &bytes));
 	return bytes;
 }
 
@@ -239,15 +223,15 @@ static void a_bad_frame_among_good_ones(void **state) {
 	const struct tokenizer tokenizer = {.kind = TOKENIZER_CHAR, .vocab = 96};
 	struct text bytes = {0};
 	write_corpus(&tokenizer, 4 * FRAME_TOKENS, 100);
-	expect_success(file_read(path, 1 << 30, &bytes));
+	expect_success(file_read(corpus_path, 1 << 30, &bytes));
 	size_t header_bytes = (unsigned char)bytes.data[12] | (size_t)(unsigned char)bytes.data[13] << 8;
 	struct frame second =
 	    frame_unpack((const unsigned char *)bytes.data + PREAMBLE_BYTES + header_bytes + TABLE_ROW_BYTES);
 	bytes.data[second.offset + second.bytes / 2] ^= 1;
-	write_bytes(path, bytes.data, bytes.length);
+	write_bytes(corpus_path, bytes.data, bytes.length);
 	struct corpus *corpus;
 	uint16_t tokens[100];
-	expect_success(corpus_open(path, &corpus));
+	expect_success(corpus_open(corpus_path, &corpus));
 	corpus_limit_cache(corpus, 2 * FRAME_TOKENS);
 	for (int round = 0; round < 3; round++) {
 		check_window(corpus, SPLIT_TRAIN, 10, 100);
@@ -336,8 +320,8 @@ static void write_forgery(struct forgery *forgery, const char *name) {
 }
 
 static void check_forgery(struct forgery forgery, const char *part) {
-	write_forgery(&forgery, path);
-	expect_failure(open_and_check(path), ERROR_DATA, part);
+	write_forgery(&forgery, corpus_path);
+	expect_failure(open_and_check(corpus_path), ERROR_DATA, part);
 }
 
 static void lies_about_places(void **state) {
@@ -345,8 +329,8 @@ static void lies_about_places(void **state) {
 	struct forgery forgery = honest();
 	struct corpus *corpus;
 	uint16_t tokens[4];
-	write_forgery(&forgery, path); /* the forger can write a file that is read */
-	expect_success(corpus_open(path, &corpus));
+	write_forgery(&forgery, corpus_path); /* the forger can write a file that is read */
+	expect_success(corpus_open(corpus_path, &corpus));
 	expect_success(corpus_read(corpus, SPLIT_TRAIN, 0, 4, tokens));
 	assert_memory_equal(tokens, ((uint16_t[]){1, 2, 3, 4}), sizeof tokens);
 	expect_failure(corpus_check(corpus), ERROR_DATA, "do not have the hash that the header says");
@@ -448,8 +432,8 @@ static void what_is_no_corpus(void **state) {
 	free(missing);
 	char text[1000];
 	memset(text, 'x', sizeof text);
-	write_bytes(path, text, sizeof text);
-	expect_failure(open_and_check(path), ERROR_DATA, "'rung data import' makes a corpus");
+	write_bytes(corpus_path, text, sizeof text);
+	expect_failure(open_and_check(corpus_path), ERROR_DATA, "'rung data import' makes a corpus");
 }
 
 /* --------------------------------------------------------------------------------------------------------- texts --- */
@@ -471,7 +455,7 @@ static void text_to_tokens_and_back(void **state) {
 		uint16_t *tokens;
 		size_t count;
 		write_corpus(&cases[i].tokenizer, 100, 100);
-		expect_success(corpus_open(path, &corpus));
+		expect_success(corpus_open(corpus_path, &corpus));
 		expect_success(corpus_encode(corpus, cases[i].in, strlen(cases[i].in), &tokens, &count));
 		assert_int_equal(count, cases[i].count);
 		expect_success(corpus_decode(corpus, tokens, count, &out));

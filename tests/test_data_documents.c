@@ -1,22 +1,8 @@
 /* Files and folders as documents: order, what counts as a file, JSON lines and their errors. */
 #include "data/documents.h"
-#include "tests/support.h"
+#include "tests/folder_fixture.h"
 
 #include <sys/stat.h>
-
-static char *folder;
-
-static int make_folder(void **state) {
-	(void)state;
-	folder = folder_temporary();
-	return 0;
-}
-
-static int remove_folder(void **state) {
-	(void)state;
-	folder_remove(folder);
-	return 0;
-}
 
 static char *put_bytes(const char *name, const void *bytes, size_t count) {
 	char *path = path_join(folder, name);

@@ -118,7 +118,7 @@ static void the_sample_is_spread(void **state) {
 	struct corpus *corpus;
 	uint16_t *tokens;
 	size_t count;
-	expect_success(corpus_open(out, &corpus));
+	expect_success(corpus_open(corpus_path, &corpus));
 	expect_success(corpus_encode(corpus, " zyzzyva", 8, &tokens, &count));
 	assert_int_equal(count, 1);
 	free(tokens);
@@ -144,7 +144,7 @@ static void tokenizers_that_are_wrong(void **state) {
 
 static double number_at(const cJSON *object, const char *key) {
 	double value;
-	expect_success(json_get_number(object, key, out, &value));
+	expect_success(json_get_number(object, key, corpus_path, &value));
 	return value;
 }
 
@@ -156,7 +156,7 @@ static void origins(void **state) {
 	char *a = many_documents("a.jsonl", 0, 30), *b = many_documents("b.jsonl", 30, 100);
 	expect_success(import_with(&options, (const char *const[]){b, a}, 2, &report));
 	struct corpus *corpus;
-	expect_success(corpus_open(out, &corpus));
+	expect_success(corpus_open(corpus_path, &corpus));
 	const cJSON *list = cJSON_GetObjectItem(corpus_header(corpus), "origins");
 	assert_int_equal(cJSON_GetArraySize(list), 2);
 	struct text texts[SPLIT_COUNT];
@@ -199,7 +199,7 @@ static void many_files_share_rows(void **state) {
 	expect_success(import_with(&options, (const char *const *)&tree, 1, &report));
 	assert_int_equal(report.input.files, 5000);
 	struct corpus *corpus;
-	expect_success(corpus_open(out, &corpus));
+	expect_success(corpus_open(corpus_path, &corpus));
 	const cJSON *list = cJSON_GetObjectItem(corpus_header(corpus), "origins");
 	assert_int_equal(cJSON_GetArraySize(list), 2500);
 	const cJSON *row = cJSON_GetArrayItem(list, 2499);
@@ -257,7 +257,7 @@ static void failures_leave_no_trace(void **state) {
 	    import_with(&options, (const char *const[]){good, bad}, 2, &report), ERROR_DATA,
 	    "bad.jsonl, line 2: not valid JSON");
 	struct corpus *corpus;
-	expect_success(corpus_open(out, &corpus));
+	expect_success(corpus_open(corpus_path, &corpus));
 	assert_true(corpus_info(corpus)->hash == hash);
 	corpus_close(corpus);
 	options.out = "/nonexistent/folder/x.corpus";

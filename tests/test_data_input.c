@@ -1,24 +1,10 @@
 /* Files as streams: plain, gzip, zstd, in reads of any size; damaged and truncated ones; formats of others. */
 #include "data/input.h"
-#include "tests/support.h"
+#include "tests/folder_fixture.h"
 
 #include <fcntl.h>
 #include <zlib.h>
 #include <zstd.h>
-
-static char *folder;
-
-static int make_folder(void **state) {
-	(void)state;
-	folder = folder_temporary();
-	return 0;
-}
-
-static int remove_folder(void **state) {
-	(void)state;
-	folder_remove(folder);
-	return 0;
-}
 
 /* Text that compresses to something, of many buffers' size. */
 static struct text sample(size_t bytes) {

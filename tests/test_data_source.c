@@ -1,25 +1,9 @@
 /* Markov sources: their entropy rate against closed forms, a direct solution and long samples. */
 #include "data/corpus_file.h"
 #include "data/source.h"
-#include "tests/support.h"
+#include "tests/folder_fixture.h"
 
 #include <math.h>
-
-static char *folder, *path;
-
-static int make_folder(void **state) {
-	(void)state;
-	folder = folder_temporary();
-	path = path_join(folder, "a.corpus");
-	return 0;
-}
-
-static int remove_folder(void **state) {
-	(void)state;
-	free(path);
-	folder_remove(folder);
-	return 0;
-}
 
 static struct source_options defaults(void) {
 	struct source_options options;
@@ -60,9 +44,9 @@ static void zipf_rows_in_closed_form(void **state) {
 			options.order = order;
 			options.zipf = zipf;
 			options.tokens = options.held_out_tokens = 100;
-			expect_success(source_write(&options, path));
+			expect_success(source_write(&options, corpus_path));
 			struct corpus *corpus;
-			expect_success(corpus_open(path, &corpus));
+			expect_success(corpus_open(corpus_path, &corpus));
 			double p[12], sum = 0;
 			for (int r = 0; r < 12; r++) sum += p[r] = pow(r + 1, -zipf);
 			for (int r = 0; r < 12; r++) p[r] /= sum;
@@ -159,11 +143,11 @@ static void a_long_sample_has_that_entropy(void **state) {
 	options.tokens = 1000000;
 	options.held_out_tokens = 100000;
 	options.seed = 3;
-	expect_success(source_write(&options, path));
+	expect_success(source_write(&options, corpus_path));
 	struct markov chain;
 	expect_success(markov_open(&options, &chain));
 	struct corpus *corpus;
-	expect_success(corpus_open(path, &corpus));
+	expect_success(corpus_open(corpus_path, &corpus));
 	const struct corpus_info *info = corpus_info(corpus);
 	assert_true(info->tokens[SPLIT_TRAIN] == 1000000 && info->tokens[SPLIT_HELD_OUT] == 100000);
 	assert_string_equal(info->tokenizer, "symbols");
@@ -201,9 +185,9 @@ static void order_one_is_seen_by_pairs(void **state) {
 	struct source_options options = defaults();
 	options.vocab = 20;
 	options.tokens = 500000;
-	expect_success(source_write(&options, path));
+	expect_success(source_write(&options, corpus_path));
 	struct corpus *corpus;
-	expect_success(corpus_open(path, &corpus));
+	expect_success(corpus_open(corpus_path, &corpus));
 	const struct corpus_info *info = corpus_info(corpus);
 	double bias = 19.0 * 19.0 / (2 * 500000.0);
 	assert_true(fabs(info->bigram + bias - info->entropy_rate) < 0.004);
@@ -219,9 +203,9 @@ static void the_seed_is_everything(void **state) {
 		options.tokens = 70000;
 		options.held_out_tokens = 1000;
 		options.seed = i == 2 ? 8 : 7;
-		expect_success(source_write(&options, path));
+		expect_success(source_write(&options, corpus_path));
 		struct corpus *corpus;
-		expect_success(corpus_open(path, &corpus));
+		expect_success(corpus_open(corpus_path, &corpus));
 		hashes[i] = corpus_info(corpus)->hash;
 		/* The splits are drawn independently. */
 		uint16_t train[1000], held_out[1000];
@@ -237,7 +221,7 @@ static struct error *build(const char *json) {
 	cJSON *spec = cJSON_Parse(json);
 	assert_non_null(spec);
 	char *before = cJSON_PrintUnformatted(spec);
-	struct error *error = source_build(spec, "plan.json", path);
+	struct error *error = source_build(spec, "plan.json", corpus_path);
 	char *after = cJSON_PrintUnformatted(spec);
 	assert_string_equal(before, after);
 	free(before);
@@ -254,8 +238,8 @@ static void from_a_plan(void **state) {
 	options.tokens = 5000;
 	options.held_out_tokens = 600;
 	options.seed = 9;
-	expect_success(source_write(&options, path));
-	expect_success(corpus_open(path, &corpus));
+	expect_success(source_write(&options, corpus_path));
+	expect_success(corpus_open(corpus_path, &corpus));
 	uint64_t hash = corpus_info(corpus)->hash;
 	corpus_close(corpus);
 	static const char *const same[] = {
@@ -265,7 +249,7 @@ static void from_a_plan(void **state) {
 	};
 	for (size_t i = 0; i < COUNT_OF(same); i++) {
 		expect_success(build(same[i]));
-		expect_success(corpus_open(path, &corpus));
+		expect_success(corpus_open(corpus_path, &corpus));
 		assert_true(corpus_info(corpus)->hash == hash);
 		corpus_close(corpus);
 	}

@@ -129,7 +129,7 @@ static void too_little_text(void **state) {
 	path = put("empty.txt", "\n \n");
 	expect_failure(
 	    import_with(&options, (const char *const *)&path, 1, &report), ERROR_DATA, "no text was found in 1 file");
-	assert_false(file_exists(out) && remove(out));
+	assert_false(file_exists(corpus_path) && remove(corpus_path));
 	free(path);
 	/* Two documents are enough, if they differ. */
 	path = put("two.jsonl", "{\"text\": \"The first document.\"}\n{\"text\": \"The second document.\"}\n");
