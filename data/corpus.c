@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -243,6 +244,11 @@ void corpus_close(struct corpus *corpus) {
 
 const struct corpus_info *corpus_info(const struct corpus *corpus) {
 	return &corpus->info;
+}
+
+double corpus_bits_per_byte(const struct corpus_info *info, double loss) {
+	const double tokens = (double)info->tokens[SPLIT_HELD_OUT], bytes = (double)info->bytes[SPLIT_HELD_OUT];
+	return bytes > 0 ? loss / log(2) * tokens / bytes : NAN;
 }
 
 const cJSON *corpus_header(const struct corpus *corpus) {

@@ -31,6 +31,9 @@ MUST_CHECK struct error *corpus_open(const char *path, struct corpus **corpus);
 void corpus_close(struct corpus *corpus); /* NULL is fine */
 const struct corpus_info *corpus_info(const struct corpus *corpus);
 
+/* A held-out loss in nats per token as bits per byte of the text; NaN for "symbols". */
+double corpus_bits_per_byte(const struct corpus_info *info, double loss);
+
 /* `count` tokens of `split` from position `start` on. Decoded frames are kept, up to 256 MB of them, so random windows
  * of a small corpus cost a copy. Not for concurrent calls on one corpus. */
 MUST_CHECK struct error *corpus_read(

@@ -16,17 +16,11 @@ static double eval_sequences(int64_t tokens, const struct train_config *config, 
 	return fmin(ceil((double)tokens / (double)config->context), most);
 }
 
-/* Evaluations of the learning curve between two steps: two a doubling from step 16 on, four in a cooldown (train.h). */
-static double curve_evaluations(const struct train_steps *steps, int64_t begins, int64_t ends) {
-	const double from = fmax(16, (double)begins), to = fmin((double)ends, (double)steps->cooldown_start);
-	return (to > from ? 2 * log2(to / from) : 0) + (ends > steps->cooldown_start ? 3 : 0);
-}
-
 static double predict(const struct job *job, const struct rung_speed *speed, const struct corpus_info *corpus) {
 	const struct train_config *config = &job->config;
 	const struct train_steps steps = train_steps(config);
-	double sequences =
-	    curve_evaluations(&steps, job->begins, job->ends) * eval_sequences(config->curve_tokens, config, corpus);
+	double sequences = (double)train_curve_evaluations(&steps, job->begins, job->ends) *
+	                   eval_sequences(config->curve_tokens, config, corpus);
 	if (job->kind == JOB_RUN) sequences += eval_sequences(config->eval_tokens, config, corpus);
 	return START_SECONDS + (double)(job->ends - job->begins) * speed->step + sequences * speed->forward;
 }

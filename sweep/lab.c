@@ -55,12 +55,11 @@ done:
 /* ---------------------------------------------------------------------------------------------------------- the corpus --- */
 
 /* An absolute path, so that the lab can be gone on with from anywhere; as it is when there is no such file. */
-static struct error *make_absolute(char **path) {
+static void make_absolute(char **path) {
 	char *absolute = realpath(*path, NULL);
-	if (!absolute) return NULL;
+	if (!absolute) return;
 	free(*path);
 	*path = absolute;
-	return NULL;
 }
 
 static struct error *build_source(const struct plan *plan, const char *name, const char *path) {
@@ -87,7 +86,7 @@ static struct error *open_corpus(struct lab *lab, const char *plan_name, bool fr
 		    ERROR_USAGE,
 		    "%s names no corpus; name one: --corpus F.corpus (`rung data import TEXT --out F.corpus` makes one)",
 		    plan_name);
-	TRY(make_absolute(&lab->corpus_path));
+	make_absolute(&lab->corpus_path);
 	TRY(plan->corpus ? plan_open_corpus(plan, plan_name, &lab->corpus) : corpus_open(lab->corpus_path, &lab->corpus));
 	TRY(plan_check_hash(plan, plan_name, lab->corpus_path, corpus_info(lab->corpus)));
 	hash_hex(corpus_info(lab->corpus)->hash, plan->corpus_hash);

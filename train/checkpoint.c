@@ -8,7 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define STATE_SUFFIX ".state.safetensors"
 #define WEIGHTS_SUFFIX ".safetensors"
 
 /* ------------------------------------------------------------------------------------------------------ metadata --- */

@@ -276,8 +276,7 @@ static struct error *eval(const struct eval_options *options, const struct opera
 	if (!error) error = evaluate(model, corpus, options->tokens, &loss, &loss_error);
 	if (error) goto done;
 	const struct corpus_info *info = corpus_info(corpus);
-	const double bytes = (double)info->bytes[SPLIT_HELD_OUT];
-	const double bits = bytes > 0 ? loss / log(2) * (double)info->tokens[SPLIT_HELD_OUT] / bytes : NAN;
+	const double bits = corpus_bits_per_byte(info, loss);
 	if (options->json) {
 		cJSON *answer = cJSON_CreateObject();
 		json_add_number(answer, "loss", loss);

@@ -24,35 +24,29 @@ struct run {
 
 /* ---------------------------------------------------------------------------------------- when to log and evaluate --- */
 
-/* Whether x(step) has passed a whole number since the step before. */
-static bool passes(
-    double (*x)(const struct train_steps *, int64_t, double), const struct train_steps *steps, int64_t step,
-    double density) {
-	return floor(x(steps, step, density)) != floor(x(steps, step - 1, density));
-}
-
-static double doublings(const struct train_steps *steps, int64_t step, double density) {
-	(void)steps;
-	return step < 1 ? -1 : density * log2((double)step) + 1e-9;
-}
-
-static double cooldown_parts(const struct train_steps *steps, int64_t step, double density) {
-	const double done = (double)(step - steps->cooldown_start), length = (double)(steps->total - steps->cooldown_start);
-	return done < 0 ? -1 : density * done / length + 1e-9;
-}
-
-/* Evenly on a log axis while the rate is constant, evenly in the cooldown; `step` steps are done. */
-static bool is_due(const struct train_steps *steps, int64_t step, double per_doubling, double per_cooldown) {
-	if (step > steps->cooldown_start) return passes(cooldown_parts, steps, step, per_cooldown);
-	return passes(doublings, steps, step, per_doubling);
+/* Whether step * density has passed a whole number, on a log axis while the rate is constant and evenly in the cooldown;
+ * `step` steps are done. What little is added keeps powers of two from falling short of their logarithm. */
+static bool is_due(const struct train_steps *steps, int64_t step, int per_doubling, int per_cooldown) {
+	if (step > steps->cooldown_start) {
+		const int64_t done = step - steps->cooldown_start, length = steps->total - steps->cooldown_start;
+		return done * per_cooldown / length != (done - 1) * per_cooldown / length;
+	}
+	if (step <= 1) return step == 1;
+	return floor(per_doubling * log2((double)step) + 1e-9) != floor(per_doubling * log2((double)step - 1) + 1e-9);
 }
 
 static bool log_due(const struct run *run) {
 	return run->state.step == run->last_step || is_due(&run->steps, run->state.step, 16, 32);
 }
 
-static bool curve_due(const struct run *run) {
-	return run->state.step >= 16 && is_due(&run->steps, run->state.step, 2, 4);
+static bool curve_due(const struct train_steps *steps, int64_t step) {
+	return step >= 16 && is_due(steps, step, 2, 4);
+}
+
+int64_t train_curve_evaluations(const struct train_steps *steps, int64_t begins, int64_t ends) {
+	int64_t count = 0;
+	for (int64_t step = begins + 1; step < ends; step++) count += curve_due(steps, step);
+	return count;
 }
 
 /* ------------------------------------------------------------------------------------------------------ start and end --- */
@@ -61,24 +55,17 @@ static void say(const struct train_job *job, const char *message) {
 	if (job->on_message) job->on_message(job->context, message);
 }
 
-static char *state_path_stem(const char *path) {
-	static const char suffix[] = ".state.safetensors";
-	const size_t length = strlen(path), tail = strlen(suffix);
-	const bool has = length > tail && strcmp(path + length - tail, suffix) == 0;
-	return strndup(path, has ? length - tail : length);
-}
-
-static struct error *branch_stem(const char *folder, int64_t step, char **stem) {
-	char name[40];
-	snprintf(name, sizeof name, "branch-%012lld", (long long)step);
-	*stem = path_join(folder, name);
-	return *stem ? NULL : error_memory(strlen(folder));
-}
-
 char *train_branch_path(const char *folder, int64_t step) {
 	char name[64];
-	snprintf(name, sizeof name, "branch-%012lld.state.safetensors", (long long)step);
+	snprintf(name, sizeof name, "branch-%012lld" STATE_SUFFIX, (long long)step);
 	return path_join(folder, name);
+}
+
+/* The stem of a checkpoint from the path of its state; the caller frees. */
+static char *stem_of(const char *state_path) {
+	const size_t length = strlen(state_path), tail = strlen(STATE_SUFFIX);
+	const bool has = length > tail && strcmp(state_path + length - tail, STATE_SUFFIX) == 0;
+	return strndup(state_path, has ? length - tail : length);
 }
 
 /* From the run's own latest checkpoint, else from the trunk's branch, else from the beginning. */
@@ -107,7 +94,7 @@ static struct error *begin(struct run *run) {
 		model_initialise(run->state.model, (uint64_t)run->config->seed);
 		return NULL;
 	}
-	char *stem = state_path_stem(run->job->start);
+	char *stem = stem_of(run->job->start);
 	if (!stem) return error_memory(strlen(run->job->start));
 	struct error *error = checkpoint_read(stem, &run->state, &run->owner, true);
 	free(stem);
@@ -137,9 +124,7 @@ static struct error *finish(struct run *run, struct train_result *result) {
 	result->clipped = state->trained_tokens > 0
 	                      ? (double)state->clipped * (double)run->steps.tokens_per_step / state->trained_tokens
 	                      : NAN;
-	result->bits_per_byte = NAN;
-	const double tokens = (double)info->tokens[SPLIT_HELD_OUT], bytes = (double)info->bytes[SPLIT_HELD_OUT];
-	if (bytes > 0) result->bits_per_byte = result->loss / log(2) * tokens / bytes;
+	result->bits_per_byte = corpus_bits_per_byte(info, result->loss);
 
 	uint64_t file_hash;
 	char *path = path_join(run->job->folder, "model.safetensors");
@@ -204,9 +189,10 @@ static void report_progress(struct run *run) {
 static struct error *leave_branch(struct run *run) {
 	for (int i = 0; i < run->job->branch_count; i++) {
 		if (run->job->branches[i] != run->state.step) continue;
-		char *stem;
-		TRY(branch_stem(run->job->folder, run->state.step, &stem));
-		struct error *error = checkpoint_write(stem, &run->state, &run->owner);
+		char *path = train_branch_path(run->job->folder, run->state.step), *stem = path ? stem_of(path) : NULL;
+		struct error *error =
+		    stem ? checkpoint_write(stem, &run->state, &run->owner) : error_memory(strlen(run->job->folder));
+		free(path);
 		free(stem);
 		return error;
 	}
@@ -270,7 +256,7 @@ static struct error *loop(struct run *run, struct train_result *result) {
 		if (log_due(run)) {
 			double held_out = NAN, held_out_error = NAN;
 			const bool final = state->step == run->last_step && !run->job->trunk;
-			if (final || curve_due(run)) {
+			if (final || curve_due(&run->steps, state->step)) {
 				TRY(evaluate(
 				    state->model, run->corpus, final ? run->config->eval_tokens : run->config->curve_tokens, &held_out,
 				    &held_out_error));

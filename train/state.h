@@ -90,6 +90,8 @@ MUST_CHECK struct error *safetensors_number(
 
 /* ------------------------------------------------------------------------------------------------- checkpoint.c --- */
 
+#define STATE_SUFFIX ".state.safetensors"
+
 /* What identifies a checkpoint's run. */
 struct checkpoint_owner {
 	const struct train_config *config;

@@ -48,6 +48,8 @@ struct train_steps {
 	int64_t tokens_per_step;
 };
 struct train_steps train_steps(const struct train_config *config);
+/* Evaluations of the learning curve after step `begins` and before step `ends`: two a doubling, four a cooldown. */
+int64_t train_curve_evaluations(const struct train_steps *steps, int64_t begins, int64_t ends);
 
 /* Sequences that are computed at a time. It sets the order of sums, so it depends on the config alone. */
 int train_micro_batch(const struct train_config *config);
