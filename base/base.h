@@ -98,6 +98,9 @@ char *human_bytes(double bytes, char out[HUMAN_SIZE]);
 char *human_seconds(double seconds, char out[HUMAN_SIZE]);
 /* The shortest decimal that reads back as the same bits: "0.1", "1e-05", "nan", "inf". */
 char *number_text(double value, char out[HUMAN_SIZE]);
+/* A decimal number as people type it, with K, M or G behind it perhaps: "20", "1.5M", "3e-4", "inf". The suffix goes into
+ * the exponent before anything is rounded: "1.013K" is 1013. False when `text` is no such number. */
+bool number_from_text(const char *text, double *value);
 
 /* The name that was probably meant by `typed`, or NULL. `rows` is an array of structs of `stride` bytes whose first
  * member is the `const char *` name. */
@@ -182,6 +185,14 @@ enum option_kind {
 	OPTION_COUNT, /* int64_t; K, M and G mean 1e3, 1e6, 1e9; 1e6 and 1.5M are fine */
 	OPTION_REAL,  /* double */
 	OPTION_TEXT,  /* const char *; points into argv or into the JSON tree */
+	OPTION_LIST,  /* struct option_list; the option may be given several times, each time with one text */
+};
+
+/* The texts of an OPTION_LIST, in their order; they point where those of an OPTION_TEXT do. In JSON an array. */
+#define OPTION_MOST_ITEMS 64
+struct option_list {
+	const char *items[OPTION_MOST_ITEMS];
+	int count;
 };
 
 /* One row serves the parser, --help, the JSON echo and the JSON reader. */

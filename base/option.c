@@ -21,9 +21,7 @@ static size_t skip_digits(const char *text, size_t at) {
 	return at;
 }
 
-/* A decimal number, with K, M or G behind it perhaps. The suffix goes into the exponent before anything is rounded, so
- * that 1.013K is 1013 and not 1012.9999999999999. False when `text` is no such number. */
-static bool parse_number(const char *text, double *value) {
+bool number_from_text(const char *text, double *value) {
 	if (strcmp(text, "inf") == 0) return *value = INFINITY, true;
 	if (strcmp(text, "-inf") == 0) return *value = -INFINITY, true;
 	size_t at = text[0] == '-' || text[0] == '+';
@@ -105,6 +103,15 @@ static bool parse_flag(const char *text, bool *value) {
 	return false;
 }
 
+static struct error *append_text(const struct option_row *row, void *target, const char *text) {
+	struct option_list *list = field(row, target);
+	if (!*text) return error_new(ERROR_USAGE, "%s is empty: %s", row->name, row->meaning);
+	if (list->count == OPTION_MOST_ITEMS)
+		return error_new(ERROR_USAGE, "%s is given more than %d times", row->name, OPTION_MOST_ITEMS);
+	list->items[list->count++] = text;
+	return NULL;
+}
+
 /* A value as the user types it. Errors begin with the option's name, without dashes. */
 static struct error *store_text(const struct option_row *row, void *target, const char *text) {
 	double number;
@@ -115,11 +122,13 @@ static struct error *store_text(const struct option_row *row, void *target, cons
 	case OPTION_TEXT:
 		*(const char **)field(row, target) = *text ? text : NULL;
 		return NULL;
+	case OPTION_LIST:
+		return append_text(row, target, text);
 	case OPTION_COUNT:
 	case OPTION_REAL:
 		break;
 	}
-	if (!parse_number(text, &number))
+	if (!number_from_text(text, &number))
 		return error_new(
 		    ERROR_USAGE, "%s is '%.100s', but must be a number such as %s", row->name, text,
 		    row->kind == OPTION_COUNT ? "20, 512K, 1.5M, 2G or 1e6" : "0.02, 3e-4 or 1.5M");
@@ -139,6 +148,9 @@ static void store_nothing(const struct option_row *row, void *target) {
 		break;
 	case OPTION_TEXT:
 		*(const char **)field(row, target) = NULL;
+		break;
+	case OPTION_LIST:
+		*(struct option_list *)field(row, target) = (struct option_list){0};
 		break;
 	}
 }
@@ -367,6 +379,12 @@ struct error *options_to_json(const struct option_row *rows, size_t count, const
 			    text ? cJSON_AddStringToObject(object, key, text) != NULL : cJSON_AddNullToObject(object, key) != NULL;
 			break;
 		}
+		case OPTION_LIST: {
+			const struct option_list *list = value;
+			cJSON *array = list->count ? cJSON_CreateStringArray(list->items, list->count) : cJSON_CreateArray();
+			added = array && cJSON_AddItemToObject(object, key, array);
+			break;
+		}
 		}
 		if (!added) return error_memory(0);
 	}
@@ -405,6 +423,14 @@ static struct error *wrong_kind(const char *path, const char *key, const char *e
 	return error_new(ERROR_DATA, "%s: \"%s\" must be %s", path, key, expected);
 }
 
+/* What would be wrong usage on the command line is bad data in a file. */
+static struct error *as_data(struct error *error, const char *path) {
+	if (!error || error->kind != ERROR_USAGE) return error;
+	struct error *data = error_new(ERROR_DATA, "%s: %s", path, error->message);
+	error_free(error);
+	return data;
+}
+
 /* One member. Strings are read as on the command line, so that "20M" is fine for a count. */
 static struct error *read_member(const struct option_row *row, void *target, const cJSON *member, const char *path) {
 	struct error *error;
@@ -420,6 +446,15 @@ static struct error *read_member(const struct option_row *row, void *target, con
 		*(bool *)field(row, target) = cJSON_IsTrue(member);
 		return NULL;
 	}
+	if (row->kind == OPTION_LIST) {
+		store_nothing(row, target);
+		bool texts = cJSON_IsArray(member);
+		for (const cJSON *item = texts ? member->child : NULL; item && texts; item = item->next) {
+			texts = cJSON_IsString(item) && *item->valuestring;
+			if (texts) TRY(as_data(append_text(row, target, item->valuestring), path));
+		}
+		return texts ? NULL : wrong_kind(path, member->string, "a list of strings");
+	}
 	if (cJSON_IsString(member))
 		error = store_text(row, target, member->valuestring);
 	else if (row->kind == OPTION_TEXT)
@@ -428,12 +463,7 @@ static struct error *read_member(const struct option_row *row, void *target, con
 		error = store_number(row, target, member->valuedouble, number_text(member->valuedouble, number));
 	else
 		return wrong_kind(path, member->string, "a number");
-	if (error && error->kind == ERROR_USAGE) {
-		struct error *data = error_new(ERROR_DATA, "%s: %s", path, error->message);
-		error_free(error);
-		error = data;
-	}
-	return error;
+	return as_data(error, path);
 }
 
 struct error *options_from_json(

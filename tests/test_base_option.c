@@ -88,6 +88,60 @@ static void command_lines(void **state) {
 	assert_false(target.json);
 }
 
+/* An option that may come again and again. */
+static void lists(void **state) {
+	(void)state;
+	static const struct option_row list_rows[] = {
+	    {"at", OPTION_LIST, sizeof(int64_t), "", 0, 0, "a place", "N,D"},
+	    {"seed", OPTION_COUNT, 0, "1", 0, 0, "of the draws", "n"},
+	};
+	struct {
+		int64_t seed;
+		struct option_list at;
+	} target = {0}, back = {0};
+	bool help;
+	char *argv[] = {"rung", "--at", "1e6,2e8", "--seed=3", "--at=2M,4G", "--at", "1e6,2e8"};
+	expect_success(options_parse(list_rows, 2, &target, COUNT_OF(argv), argv, NULL, &help));
+	assert_int_equal(target.seed, 3);
+	assert_int_equal(target.at.count, 3);
+	assert_string_equal(target.at.items[0], "1e6,2e8");
+	assert_string_equal(target.at.items[1], "2M,4G");
+	assert_string_equal(target.at.items[2], "1e6,2e8");
+	cJSON *object = cJSON_CreateObject();
+	expect_success(options_to_json(list_rows, 2, &target, object));
+	struct text text = {0};
+	json_print(object, false, &text);
+	assert_string_equal(text.data, "{\"at\":[\"1e6,2e8\",\"2M,4G\",\"1e6,2e8\"],\"seed\":3}");
+	text_free(&text);
+	back.at.count = 7; /* reading replaces what was there */
+	expect_success(options_from_json(list_rows, 2, &back, object, "file"));
+	assert_int_equal(back.at.count, 3);
+	assert_string_equal(back.at.items[1], "2M,4G");
+	cJSON_Delete(object);
+	expect_success(options_defaults(list_rows, 2, &back));
+	assert_int_equal(back.at.count, 0);
+	static const struct {
+		const char *json, *message;
+	} bad[] = {
+	    {"{\"at\": \"1,2\"}", "file: \"at\" must be a list of strings"},
+	    {"{\"at\": [\"1,2\", 3]}", "file: \"at\" must be a list of strings"},
+	    {"{\"at\": [\"\"]}", "file: \"at\" must be a list of strings"},
+	};
+	for (size_t i = 0; i < COUNT_OF(bad); i++) {
+		expect_success(json_parse("file", bad[i].json, strlen(bad[i].json), &object));
+		expect_failure(options_from_json(list_rows, 2, &back, object, "file"), ERROR_DATA, bad[i].message);
+		cJSON_Delete(object);
+	}
+	char *empty[] = {"rung", "--at="};
+	expect_failure(options_parse(list_rows, 2, &target, 2, empty, NULL, &help), ERROR_USAGE, "--at is empty: a place");
+	char *many[2 * OPTION_MOST_ITEMS + 3] = {"rung"};
+	for (size_t i = 1; i < COUNT_OF(many); i++) many[i] = i % 2 ? "--at" : "1,2";
+	expect_success(options_parse(list_rows, 2, &target, COUNT_OF(many) - 2, many, NULL, &help));
+	expect_failure(
+	    options_parse(list_rows, 2, &target, COUNT_OF(many), many, NULL, &help), ERROR_USAGE,
+	    "--at is given more than 64 times");
+}
+
 static void numbers(void **state) {
 	(void)state;
 	static const struct {
@@ -368,6 +422,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(defaults),
 	    cmocka_unit_test(command_lines),
+	    cmocka_unit_test(lists),
 	    cmocka_unit_test(numbers),
 	    cmocka_unit_test(wrong_usage),
 	    cmocka_unit_test(help_needs_nothing_else),
