@@ -1,59 +1,9 @@
 /* result.c - the object of fit.json; docs/formats.md describes it. */
 #include "fit/law.h"
+#include "fit/writer.h"
 
 #include <math.h>
 #include <string.h>
-
-/* A failed allocation anywhere shows in the end: every helper passes NULL on, and `failed` remembers. */
-struct writer {
-	bool failed;
-};
-
-static cJSON *object_in(struct writer *writer, cJSON *parent, const char *key) {
-	cJSON *object = cJSON_AddObjectToObject(parent, key);
-	writer->failed = writer->failed || !object;
-	return object;
-}
-
-static cJSON *array_in(struct writer *writer, cJSON *parent, const char *key) {
-	cJSON *array = cJSON_AddArrayToObject(parent, key);
-	writer->failed = writer->failed || !array;
-	return array;
-}
-
-static cJSON *object_at_end(struct writer *writer, cJSON *array) {
-	cJSON *object = cJSON_CreateObject();
-	if (!object || !cJSON_AddItemToArray(array, object)) writer->failed = true;
-	return object;
-}
-
-static void number(struct writer *writer, cJSON *object, const char *key, double value) {
-	if (!json_add_number(object, key, value)) writer->failed = true;
-}
-
-static void string(struct writer *writer, cJSON *object, const char *key, const char *value) {
-	cJSON *item = value ? cJSON_AddStringToObject(object, key, value) : cJSON_AddNullToObject(object, key);
-	writer->failed = writer->failed || !item;
-}
-
-static void boolean(struct writer *writer, cJSON *object, const char *key, bool value) {
-	if (!cJSON_AddBoolToObject(object, key, value)) writer->failed = true;
-}
-
-/* A number as an element of an array: json_add_number names its members, so it is made in an object and moved. */
-static void element(struct writer *writer, cJSON *array, double value) {
-	cJSON *holder = cJSON_CreateObject();
-	if (!holder || !json_add_number(holder, "x", value) ||
-	    !cJSON_AddItemToArray(array, cJSON_DetachItemFromObject(holder, "x")))
-		writer->failed = true;
-	cJSON_Delete(holder);
-}
-
-static void interval(struct writer *writer, cJSON *object, const char *key, struct fit_interval value) {
-	cJSON *array = array_in(writer, object, key);
-	element(writer, array, value.low);
-	element(writer, array, value.high);
-}
 
 static const char *parameter_names[FIT_SURFACE_PARAMETERS] = {"E", "A", "B", "alpha", "beta"};
 static const char *variable_names[] = {"N", "D", "C"};

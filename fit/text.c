@@ -1,86 +1,11 @@
 /* text.c - the result in words, and the summary for a terminal. */
 #include "fit/law.h"
+#include "fit/words.h"
 
 #include <math.h>
 #include <string.h>
 
-#define COLUMNS 80
-
 static const char *parameter_names[FIT_SURFACE_PARAMETERS] = {"E", "A", "B", "alpha", "beta"};
-
-/* ------------------------------------------------------------------------------------------------- small pieces --- */
-
-#define SHORT 40
-
-/* Four digits, without an exponent where that reads better: "0.3401", "482.0", "2085", "1.2e+07". */
-static char *digits(double value, char out[SHORT]) {
-	if (isnan(value))
-		snprintf(out, SHORT, "-");
-	else if (value != 0 && (fabs(value) < 1e-3 || fabs(value) >= 1e6))
-		snprintf(out, SHORT, "%.3g", value);
-	else
-		snprintf(out, SHORT, "%#.4g", value);
-	size_t length = strlen(out);
-	if (length && out[length - 1] == '.') out[length - 1] = 0;
-	return out;
-}
-
-/* "0.31 to 0.37", or "not known". */
-static char *range(struct fit_interval interval, char out[2 * SHORT]) {
-	char low[SHORT], high[SHORT];
-	if (isnan(interval.low) || isnan(interval.high))
-		snprintf(out, 2 * SHORT, "not known");
-	else
-		snprintf(out, 2 * SHORT, "%s to %s", digits(interval.low, low), digits(interval.high, high));
-	return out;
-}
-
-/* Three digits of a count: "6.14k", "1.20M", "28.6G". */
-static char *count(double value, char out[SHORT]) {
-	static const char *units[] = {"", "k", "M", "G", "T"};
-	size_t unit = 0;
-	if (!(value >= 1) || value >= 1e15) {
-		snprintf(out, SHORT, isnan(value) ? "-" : "%.3g", value);
-		return out;
-	}
-	/* 999.6 would round to 1000: the next unit begins at 999.5. */
-	for (; value >= 999.5 && unit + 1 < COUNT_OF(units); unit++) value /= 1000;
-	snprintf(out, SHORT, "%#.3g", value);
-	size_t length = strlen(out);
-	if (out[length - 1] == '.') length--;
-	snprintf(out + length, SHORT - length, "%s", units[unit]);
-	return out;
-}
-
-static char *count_range(struct fit_interval interval, char out[2 * SHORT]) {
-	char low[SHORT], high[SHORT];
-	if (isnan(interval.low) || isnan(interval.high))
-		snprintf(out, 2 * SHORT, "not known");
-	else
-		snprintf(out, 2 * SHORT, "%s to %s", count(interval.low, low), count(interval.high, high));
-	return out;
-}
-
-/* Appends `words` broken into lines of COLUMNS, the first after `first` and the others after `rest`. */
-static void wrapped(struct text *out, const char *first, const char *rest, const char *words) {
-	size_t column = strlen(first);
-	text_add_string(out, first);
-	for (bool begins = true; *words; begins = false) {
-		size_t length = strcspn(words, " ");
-		if (!begins && column + 1 + length > COLUMNS) {
-			text_add(out, "\n%s", rest);
-			column = strlen(rest);
-		} else if (!begins) {
-			text_add_string(out, " ");
-			column++;
-		}
-		text_add_bytes(out, words, length);
-		column += length;
-		words += length;
-		words += strspn(words, " ");
-	}
-	text_add_string(out, "\n");
-}
 
 static void extent(const struct fit_points *points, struct fit_interval *N, struct fit_interval *D) {
 	*N = *D = (struct fit_interval){INFINITY, 0};
