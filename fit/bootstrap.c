@@ -215,7 +215,7 @@ static size_t draw_rungs(const struct draw *draw, struct rng *rng, double *weigh
 	for (; again < MOST_DRAWS; again++) {
 		memset(times, 0, sizeof *times * (size_t)table->groups);
 		for (int g = 0; g < table->groups; g++) times[rng_below(rng, (uint64_t)table->groups)]++;
-		for (size_t i = 0; i < table->count; i++) weight[i] = times[table->group[i]];
+		for (size_t i = 0; i < table->count; i++) weight[i] = table->weight[i] * times[table->group[i]];
 		bool enough = true;
 		for (int k = 0; k < table->variables; k++) enough = enough && levels_drawn(draw, weight, k, seen) >= needed;
 		if (enough) break;

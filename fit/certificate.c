@@ -61,10 +61,11 @@ void law_certify(
 }
 
 double law_rms(const struct law *law, const struct table *table, const double *x) {
-	double sum = 0;
+	double sum = 0, total = 0;
 	for (size_t i = 0; i < table->count; i++) {
 		double r = log(law->predict(x, table->u + i * (size_t)table->variables, NULL, NULL)) - table->y[i];
-		sum += r * r;
+		sum += table->weight[i] * r * r;
+		total += table->weight[i];
 	}
-	return sqrt(sum / (double)table->count);
+	return sqrt(sum / total);
 }

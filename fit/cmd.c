@@ -7,7 +7,7 @@
 
 struct command_options {
 	struct fit_columns columns;
-	int64_t replicates, seed;
+	int64_t replicates, random_seed;
 	const char *bootstrap, *out;
 	bool json;
 };
@@ -26,7 +26,11 @@ static const struct option_row rows[] = {
     {"bootstrap", OPTION_TEXT, FIELD(bootstrap), "auto", 0, 0,
      "rungs (draw whole rungs again), simulated (draw new errors for all of them), or auto (simulated below 20 rungs)",
      "NAME"},
-    {"seed", OPTION_COUNT, FIELD(seed), "1", 0, 0, "of the bootstrap", "n"},
+    {"weight", OPTION_TEXT, FIELD(columns.weight), "", 0, 0,
+     "column of the weight of a row: 2 counts it twice, 0 leaves it out (when not named: 1)", "COLUMN"},
+    {"seed", OPTION_TEXT, FIELD(columns.seed), "", 0, 0,
+     "column of the seeds that tell repeated runs apart (seed, when there is one)", "COLUMN"},
+    {"random-seed", OPTION_COUNT, FIELD(random_seed), "1", 0, 0, "of the bootstrap's random numbers", "n"},
     {"out", OPTION_TEXT, FIELD(out), "", 0, 0, "where the result goes (LAB/fit.json; nowhere for a table)", "FILE"},
     {"json", OPTION_FLAG, FIELD(json), "", 0, 0, "print the result as JSON instead of the summary", NULL},
 };
@@ -72,7 +76,7 @@ static struct error *print_and_write(
 static struct error *run(const char *path, const struct command_options *options) {
 	struct fit_points points = {0};
 	struct fit fit = {0};
-	struct fit_options how = {.replicates = options->replicates, .seed = options->seed};
+	struct fit_options how = {.replicates = options->replicates, .seed = options->random_seed};
 	TRY(resampling_of(options->bootstrap, &how.resampling));
 	TRY(fit_points_read(path, &options->columns, &points));
 	struct stat status;

@@ -27,12 +27,14 @@ struct fit_point {
 	double N, D, C; /* C is 6 N D where the table has no such column */
 	double loss;
 	double loss_error; /* its standard error; NaN when unknown */
+	double weight;     /* of the row in every sum, above 0; 1 where the table has no such column */
 	int rung;          /* index of its cluster: points whose errors may be shared */
+	int seed;          /* index of its value in the column of seeds; -1 when unknown */
 	const char *id;    /* NULL when the table has none */
 	size_t line;       /* of the file */
 };
 
-/* A row that the table itself leaves out (its column `fit` is 0). Values may be NaN. */
+/* A row that is not used: the table's column `fit` is 0, or its weight is. Values may be NaN. */
 struct fit_left_out {
 	double N, D, C, loss;
 	const char *id, *reason;
@@ -40,10 +42,11 @@ struct fit_left_out {
 };
 
 /* Names of the columns. NULL: the default name, which is also the member's. D, C, loss_error and group may be missing
- * when they are not named: D is then C / (6 N), C is 6 N D, and all rows of one N form a rung. Columns called `fit`,
- * `reason` and `id` are used when they are there. */
+ * when they are not named: D is then C / (6 N), C is 6 N D, and all rows of one N form a rung. A weight counts only where
+ * its column is named: weight 2 is the row twice, weight 0 leaves it out. Columns called `fit`, `reason`, `seed` and `id`
+ * are used when they are there. */
 struct fit_columns {
-	const char *N, *D, *C, *loss, *loss_error, *group;
+	const char *N, *D, *C, *loss, *loss_error, *group, *weight, *seed;
 };
 
 struct fit_points {
@@ -52,6 +55,7 @@ struct fit_points {
 	struct fit_left_out *left_out;
 	size_t left_out_count;
 	int rungs;                                                /* number of clusters, ascending in their smallest N */
+	int seeds;                                                /* number of distinct seeds; 0 when none is known */
 	bool D_derived, C_derived;                                /* from the other two */
 	const char *N_column, *D_column, *C_column, *loss_column; /* what they were read from; NULL when derived */
 	char *text;                                               /* what the strings above point into */

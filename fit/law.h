@@ -90,7 +90,7 @@ void law_refit(
     bool grid, double *work, struct solution *solution);
 size_t law_work_size(const struct law *law, const struct table *table);
 
-/* Root mean square of the log residuals. */
+/* Root mean square of the log residuals, weighted as the rows are. */
 double law_rms(const struct law *law, const struct table *table, const double *x);
 
 /* What speaks for `solution`, of law_solve (certificate.c). */

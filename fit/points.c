@@ -11,6 +11,8 @@
 
 #define MOST_BYTES ((size_t)1 << 33)
 #define BAD_ROWS_SHOWN 3
+#define LEAST_WEIGHT DBL_MIN
+#define MOST_WEIGHT 1e100
 #define SAME_N 1e-9 /* relative: a count printed in other units is still the same count */
 
 enum column {
@@ -20,6 +22,8 @@ enum column {
 	COLUMN_LOSS,
 	COLUMN_ERROR,
 	COLUMN_GROUP,
+	COLUMN_WEIGHT,
+	COLUMN_SEED,
 	COLUMN_FIT,
 	COLUMN_REASON,
 	COLUMN_ID,
@@ -35,6 +39,8 @@ struct reader {
 	size_t capacity, left_out_capacity;
 	char **groups; /* of each point, when there is such a column */
 	size_t groups_capacity;
+	char **seeds; /* of each point, when there is such a column */
+	size_t seeds_capacity;
 	struct text complaints;
 	size_t bad_rows;
 };
@@ -67,9 +73,11 @@ static struct error *no_column(
 
 /* Where each column stands. `wanted` are the names the user gave. */
 static struct error *read_header(struct reader *reader, const struct fit_columns *wanted) {
-	static const char *defaults[COLUMNS] = {"N", "D", "C", "loss", "loss_error", NULL, "fit", "reason", "id"};
-	static const char *options[COLUMNS] = {"N", "D", "C", "loss", "loss-error", "group", "", "", ""};
-	const char *given[COLUMNS] = {wanted->N, wanted->D, wanted->C, wanted->loss, wanted->loss_error, wanted->group};
+	static const char *defaults[COLUMNS] = {"N",  "D",    "C",   "loss",   "loss_error", NULL,
+	                                        NULL, "seed", "fit", "reason", "id"};
+	static const char *options[COLUMNS] = {"N", "D", "C", "loss", "loss-error", "group", "weight", "seed", "", "", ""};
+	const char *given[COLUMNS] = {wanted->N,          wanted->D,     wanted->C,      wanted->loss,
+	                              wanted->loss_error, wanted->group, wanted->weight, wanted->seed};
 	size_t count, line;
 	TRY(csv_next(&reader->csv, &count, &line));
 	if (count == 0)
@@ -159,6 +167,21 @@ static struct error *read_left_out(struct reader *reader, size_t line) {
 	return NULL;
 }
 
+static struct error *leave_out(struct reader *reader, const struct fit_point *point, const char *reason) {
+	struct fit_points *points = reader->points;
+	TRY(array_reserve(
+	    (void **)&points->left_out, &reader->left_out_capacity, points->left_out_count + 1, sizeof *points->left_out));
+	points->left_out[points->left_out_count++] = (struct fit_left_out){
+	    .N = point->N,
+	    .D = point->D,
+	    .C = point->C,
+	    .loss = point->loss,
+	    .id = point->id,
+	    .reason = reason,
+	    .line = point->line};
+	return NULL;
+}
+
 static struct error *read_point(struct reader *reader, size_t line) {
 	struct fit_points *points = reader->points;
 	struct fit_point row = {.line = line, .id = string_in(reader, COLUMN_ID)};
@@ -172,6 +195,16 @@ static struct error *read_point(struct reader *reader, size_t line) {
 		    "a standard error of zero or more, or nothing");
 		return NULL;
 	}
+	row.weight = 1;
+	if (!take(reader, COLUMN_WEIGHT, line, false, &row.weight)) return NULL;
+	if (reader->at[COLUMN_WEIGHT] < 0) row.weight = 1;
+	if (!(row.weight >= 0 && row.weight <= MOST_WEIGHT)) {
+		complain(
+		    reader, line, reader->names[COLUMN_WEIGHT], reader->csv.fields[reader->at[COLUMN_WEIGHT]],
+		    "a weight from 0 to 1e100");
+		return NULL;
+	}
+	if (row.weight < LEAST_WEIGHT) return leave_out(reader, &row, "its weight is 0");
 	if (points->D_derived) row.D = row.C / row.N / 6;
 	if (points->C_derived) row.C = 6 * row.N * row.D;
 	if (!(row.D >= DBL_MIN && row.D <= DBL_MAX && row.C >= DBL_MIN && row.C <= DBL_MAX)) {
@@ -185,6 +218,10 @@ static struct error *read_point(struct reader *reader, size_t line) {
 		TRY(array_reserve(
 		    (void **)&reader->groups, &reader->groups_capacity, points->count + 1, sizeof *reader->groups));
 		reader->groups[points->count] = trimmed(reader->csv.fields[reader->at[COLUMN_GROUP]]);
+	}
+	if (reader->at[COLUMN_SEED] >= 0) {
+		TRY(array_reserve((void **)&reader->seeds, &reader->seeds_capacity, points->count + 1, sizeof *reader->seeds));
+		reader->seeds[points->count] = trimmed(reader->csv.fields[reader->at[COLUMN_SEED]]);
 	}
 	points->items[points->count++] = row;
 	return NULL;
@@ -252,6 +289,38 @@ static struct error *number_rungs(struct fit_points *points, char **names) {
 	return NULL;
 }
 
+/* ---------------------------------------------------------------------------------------------------------- seeds --- */
+
+struct seed {
+	const char *value;
+	size_t point;
+};
+
+static int by_value(const void *a, const void *b) {
+	const struct seed *x = a, *y = b;
+	int order = strcmp(x->value, y->value);
+	return order ? order : (x->point > y->point) - (x->point < y->point);
+}
+
+/* Numbers the distinct seeds, in the order of their text; -1 where the field is empty. */
+static struct error *number_seeds(struct fit_points *points, char **values) {
+	struct seed *seeds = array_new(points->count + 1, sizeof *seeds);
+	size_t known = 0;
+	if (!seeds) return error_memory(points->count * sizeof *seeds);
+	for (size_t i = 0; i < points->count; i++) {
+		points->items[i].seed = -1;
+		if (values && *values[i]) seeds[known++] = (struct seed){values[i], i};
+	}
+	qsort(seeds, known, sizeof *seeds, by_value);
+	points->seeds = 0;
+	for (size_t k = 0; k < known; k++) {
+		if (k == 0 || strcmp(seeds[k].value, seeds[k - 1].value) != 0) points->seeds++;
+		points->items[seeds[k].point].seed = points->seeds - 1;
+	}
+	free(seeds);
+	return NULL;
+}
+
 /* ----------------------------------------------------------------------------------------------------------- whole --- */
 
 struct error *fit_points_parse(
@@ -285,9 +354,11 @@ struct error *fit_points_parse(
 		goto done;
 	}
 	error = number_rungs(points, reader.groups);
+	if (!error) error = number_seeds(points, reader.seeds);
 done:
 	csv_end(&reader.csv);
 	free(reader.groups);
+	free(reader.seeds);
 	text_free(&reader.complaints);
 	if (error) fit_points_free(points);
 	return error;

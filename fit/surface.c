@@ -78,6 +78,7 @@ struct error *surface_table(const struct fit_points *points, struct table *table
 		group[i] = points->items[i].rung;
 	}
 	error = table_new(table, points->count, 2, (const double *const[]){N, D}, loss, group);
+	for (size_t i = 0; i < points->count && !error; i++) table->weight[i] = points->items[i].weight;
 done:
 	free(columns);
 	free(group);

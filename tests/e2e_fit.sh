@@ -41,7 +41,7 @@ OMP_NUM_THREADS=1 "${fit[@]}" "$scratch/lab" >/dev/null 2>&1
 holds 'one thread writes the same bytes' cmp "$scratch/first.json" "$scratch/lab/fit.json"
 OMP_NUM_THREADS=3 "${fit[@]}" "$scratch/lab" --json >"$scratch/printed.json" 2>/dev/null
 holds 'three threads print them' cmp "$scratch/first.json" "$scratch/printed.json"
-"${fit[@]}" "$scratch/lab" --seed 2 --out "$scratch/other.json" >/dev/null 2>&1
+"${fit[@]}" "$scratch/lab" --random-seed 2 --out "$scratch/other.json" >/dev/null 2>&1
 holds 'another seed draws other intervals' sh -c "! cmp -s '$scratch/first.json' '$scratch/other.json'"
 holds 'and finds the same minimum' test "$(value "$scratch/first.json" objective)" = "$(value "$scratch/other.json" objective)"
 holds '--out leaves the lab alone' cmp "$scratch/first.json" "$scratch/lab/fit.json"

@@ -40,7 +40,9 @@ static inline struct fit_points make_points(
 			at->loss = (truth->E + truth->A * pow(at->N, -truth->alpha) + truth->B * pow(at->D, -truth->beta)) *
 			           exp(shared + point * rng_normal(&rng));
 			at->loss_error = NAN;
+			at->weight = 1;
 			at->rung = r;
+			at->seed = -1;
 			at->line = points.count + 1;
 		}
 	}

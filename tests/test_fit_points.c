@@ -102,6 +102,33 @@ static void rows_left_out_are_listed(void **state) {
 	expect_bad("N,D,loss,fit\n1,2,3,0.5\n", "line 2, column fit: found '0.5', expected 1");
 }
 
+/* Weight 0 leaves a row out and says so; seeds are numbered in the order of their text. */
+static void weights_and_seeds(void **state) {
+	(void)state;
+	struct fit_points points;
+	const char *text = "N,D,loss,times,seed\n1e3,1e6,3,2,b\n1e3,1e6,3.1,0,a\n2e3,1e6,2.9,0.5,a\n3e3,1e6,2.8,1,\n";
+	expect_success(parse(text, (struct fit_columns){.weight = "times"}, &points));
+	assert_true(points.count == 3 && points.left_out_count == 1 && points.seeds == 2);
+	assert_true(points.items[0].weight == 2 && points.items[1].weight == 0.5 && points.items[2].weight == 1);
+	assert_true(points.items[0].seed == 1 && points.items[1].seed == 0 && points.items[2].seed == -1);
+	assert_string_equal(points.left_out[0].reason, "its weight is 0");
+	assert_int_equal(points.left_out[0].line, 3);
+	fit_points_free(&points);
+	/* Not named: no weights. */
+	expect_success(parse("N,D,loss,weight\n1e3,1e6,3,7\n", (struct fit_columns){0}, &points));
+	assert_true(points.items[0].weight == 1 && points.items[0].seed == -1 && points.seeds == 0);
+	fit_points_free(&points);
+	expect_success(parse(text, (struct fit_columns){.seed = "times"}, &points));
+	assert_true(points.seeds == 4 && points.items[0].seed == 3 && points.items[0].weight == 1);
+	fit_points_free(&points);
+	static const char *bad[] = {"-1", "nan", "inf", "", "1e200"};
+	for (size_t i = 0; i < COUNT_OF(bad); i++) {
+		char row[64];
+		snprintf(row, sizeof row, "N,D,loss,w\n1,2,3,%s\n", bad[i]);
+		expect_failure(parse(row, (struct fit_columns){.weight = "w"}, &points), ERROR_DATA, "column w: found '");
+	}
+}
+
 /* Every row that cannot be a point is an error with its place, its value and what was expected. */
 static void rows_that_are_no_points(void **state) {
 	(void)state;
@@ -207,6 +234,7 @@ int main(void) {
 	    cmocka_unit_test(columns_by_name),
 	    cmocka_unit_test(rungs_are_equal_sizes_in_order),
 	    cmocka_unit_test(rows_left_out_are_listed),
+	    cmocka_unit_test(weights_and_seeds),
 	    cmocka_unit_test(rows_that_are_no_points),
 	    cmocka_unit_test(files_that_are_no_tables),
 	    cmocka_unit_test(damaged_tables),

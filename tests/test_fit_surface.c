@@ -285,6 +285,32 @@ static void designs_that_say_nothing_are_refused(void **state) {
 	fit_points_free(&points);
 }
 
+/* Weight 2 is the row twice and a weight that hardly counts is the row left out: the sum, its minimum and its rms. */
+static void weights_count_rows(void **state) {
+	(void)state;
+	struct fit_points once = make_points(&besiroglu, &cluster, 0.01, 0, 5), twice = {.rungs = once.rungs};
+	twice.items = array_new(2 * once.count, sizeof *twice.items);
+	assert_non_null(twice.items);
+	for (size_t i = 0; i < once.count; i++) {
+		struct fit_point *point = &once.items[i];
+		int times = (int)(i % 3); /* 0, 1 or 2 */
+		for (int k = 0; k < times; k++) twice.items[twice.count++] = *point;
+		point->weight = times ? times : 1e-30;
+	}
+	struct fit_surface_result weighted, repeated, plain;
+	expect_success(fit_surface_solve(&once, &weighted));
+	expect_success(fit_surface_solve(&twice, &repeated));
+	assert_true(weighted.converged && repeated.converged);
+	expect_surface(&weighted.surface, &repeated.surface, 1e-7);
+	assert_true(close_to(weighted.objective, repeated.objective, 1e-10));
+	assert_true(close_to(weighted.rms, repeated.rms, 1e-7));
+	for (size_t i = 0; i < once.count; i++) once.items[i].weight = 1;
+	expect_success(fit_surface_solve(&once, &plain));
+	assert_false(fabs(plain.surface.E - weighted.surface.E) < 1e-4); /* or the above says nothing */
+	fit_points_free(&once);
+	fit_points_free(&twice);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(derivatives_against_differences),
@@ -297,6 +323,7 @@ int main(void) {
 	    cmocka_unit_test(certificates_see_a_search_cut_short),
 	    cmocka_unit_test(the_slope_is_the_slope),
 	    cmocka_unit_test(designs_that_say_nothing_are_refused),
+	    cmocka_unit_test(weights_count_rows),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
