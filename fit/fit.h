@@ -26,12 +26,13 @@ struct fit_interval {
 struct fit_point {
 	double N, D, C; /* C is 6 N D where the table has no such column */
 	double loss;
-	double loss_error; /* its standard error; NaN when unknown */
-	double weight;     /* of the row in every sum, above 0; 1 where the table has no such column */
-	int rung;          /* index of its cluster: points whose errors may be shared */
-	int seed;          /* index of its value in the column of seeds; -1 when unknown */
-	const char *id;    /* NULL when the table has none */
-	size_t line;       /* of the file */
+	double loss_error;        /* its standard error; NaN when unknown */
+	double weight;            /* of the row in every sum, above 0; 1 where the table has no such column */
+	int rung;                 /* index of its cluster: points whose errors may be shared */
+	int seed;                 /* index of its value in the column of seeds; -1 when unknown */
+	const char *id;           /* NULL when the table has none */
+	size_t line;              /* of the file */
+	const char *const *extra; /* (extra_count) fields of fit_columns.extra; NULL where the table has no such column */
 };
 
 /* A row that is not used: the table's column `fit` is 0, or its weight is. Values may be NaN. */
@@ -41,12 +42,19 @@ struct fit_left_out {
 	size_t line;
 };
 
+/* A column of the caller's. `option`: the option that named it, for the message when it is missing; NULL: it may be. */
+struct fit_extra {
+	const char *name, *option;
+};
+
 /* Names of the columns. NULL: the default name, which is also the member's. D, C, loss_error and group may be missing
  * when they are not named: D is then C / (6 N), C is 6 N D, and all rows of one N form a rung. A weight counts only where
  * its column is named: weight 2 is the row twice, weight 0 leaves it out. Columns called `fit`, `reason`, `seed` and `id`
  * are used when they are there. */
 struct fit_columns {
 	const char *N, *D, *C, *loss, *loss_error, *group, *weight, *seed;
+	const struct fit_extra *extra; /* (extra_count) further columns whose fields are wanted as they stand */
+	size_t extra_count;
 };
 
 struct fit_points {
@@ -58,7 +66,9 @@ struct fit_points {
 	int seeds;                                                /* number of distinct seeds; 0 when none is known */
 	bool D_derived, C_derived;                                /* from the other two */
 	const char *N_column, *D_column, *C_column, *loss_column; /* what they were read from; NULL when derived */
-	char *text;                                               /* what the strings above point into */
+	const char **extra;                                       /* what the points' `extra` point into */
+	size_t extra_count;
+	char *text; /* what the strings above point into */
 };
 
 /* Reads a comma-separated table: a header line, then a row per run. Quoted fields, CRLF and a byte order mark are

@@ -41,6 +41,8 @@ struct reader {
 	size_t groups_capacity;
 	char **seeds; /* of each point, when there is such a column */
 	size_t seeds_capacity;
+	int *extra; /* index of the field of each extra column; -1: not there */
+	size_t extra_capacity;
 	struct text complaints;
 	size_t bad_rows;
 };
@@ -103,6 +105,16 @@ static struct error *read_header(struct reader *reader, const struct fit_columns
 		if (required && reader->at[c] < 0) return no_column(reader, name, options[c], fields, count);
 	}
 	if (reader->at[COLUMN_D] < 0 && reader->at[COLUMN_C] < 0) return no_column(reader, "D", "D", fields, count);
+	reader->extra = array_new(wanted->extra_count + 1, sizeof *reader->extra);
+	if (!reader->extra) return error_memory(wanted->extra_count * sizeof *reader->extra);
+	for (size_t k = 0; k < wanted->extra_count; k++) {
+		const struct fit_extra *extra = &wanted->extra[k];
+		reader->extra[k] = -1;
+		for (size_t i = 0; i < count && reader->extra[k] < 0; i++)
+			if (strcmp(fields[i], extra->name) == 0) reader->extra[k] = (int)i;
+		if (extra->option && reader->extra[k] < 0) return no_column(reader, extra->name, extra->option, fields, count);
+	}
+	reader->points->extra_count = wanted->extra_count;
 	reader->points->N_column = reader->names[COLUMN_N];
 	reader->points->D_column = reader->names[COLUMN_D];
 	reader->points->C_column = reader->names[COLUMN_C];
@@ -223,6 +235,14 @@ static struct error *read_point(struct reader *reader, size_t line) {
 		TRY(array_reserve((void **)&reader->seeds, &reader->seeds_capacity, points->count + 1, sizeof *reader->seeds));
 		reader->seeds[points->count] = trimmed(reader->csv.fields[reader->at[COLUMN_SEED]]);
 	}
+	size_t extras = points->extra_count;
+	if (extras > 0) {
+		TRY(array_reserve(
+		    (void **)&points->extra, &reader->extra_capacity, (points->count + 1) * extras, sizeof *points->extra));
+	}
+	for (size_t k = 0; k < extras; k++)
+		points->extra[points->count * extras + k] =
+		    reader->extra[k] < 0 ? NULL : trimmed(reader->csv.fields[reader->extra[k]]);
 	points->items[points->count++] = row;
 	return NULL;
 }
@@ -353,11 +373,14 @@ struct error *fit_points_parse(
 		    points->left_out_count ? points->left_out[0].reason : "");
 		goto done;
 	}
+	for (size_t i = 0; i < points->count && points->extra; i++)
+		points->items[i].extra = points->extra + i * points->extra_count;
 	error = number_rungs(points, reader.groups);
 	if (!error) error = number_seeds(points, reader.seeds);
 done:
 	csv_end(&reader.csv);
 	free(reader.groups);
+	free(reader.extra);
 	free(reader.seeds);
 	text_free(&reader.complaints);
 	if (error) fit_points_free(points);
@@ -387,6 +410,7 @@ struct error *fit_points_read(const char *path, const struct fit_columns *column
 void fit_points_free(struct fit_points *points) {
 	free(points->items);
 	free(points->left_out);
+	free(points->extra);
 	free(points->text);
 	*points = (struct fit_points){0};
 }

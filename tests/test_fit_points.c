@@ -130,6 +130,24 @@ static void weights_and_seeds(void **state) {
 }
 
 /* Every row that cannot be a point is an error with its place, its value and what was expected. */
+/* Columns of the caller's, as they stand; those of rows that are left out do not shift them. */
+static void extra_columns(void **state) {
+	(void)state;
+	struct fit_points points;
+	const struct fit_extra extra[] = {{"kind", "by"}, {"unheard", NULL}, {"N", "x"}};
+	struct fit_columns columns = {.extra = extra, .extra_count = 3};
+	expect_success(parse("kind,N,D,loss,fit\n a b ,1e3,1,3,1\nb,2e3,1,3,0\n\"c,d\",3e3,1,3,1\n", columns, &points));
+	assert_int_equal(points.count, 2);
+	assert_string_equal(points.items[0].extra[0], "a b");
+	assert_string_equal(points.items[1].extra[0], "c,d");
+	assert_null(points.items[0].extra[1]);
+	assert_string_equal(points.items[1].extra[2], "3e3");
+	fit_points_free(&points);
+	expect_failure(
+	    parse("knd,N,D,loss\na,1e3,1,3\n", columns, &points), ERROR_DATA,
+	    "no column 'kind'; found: knd, N, D, loss. Name yours with --by knd");
+}
+
 static void rows_that_are_no_points(void **state) {
 	(void)state;
 	static const struct {
@@ -235,6 +253,7 @@ int main(void) {
 	    cmocka_unit_test(rungs_are_equal_sizes_in_order),
 	    cmocka_unit_test(rows_left_out_are_listed),
 	    cmocka_unit_test(weights_and_seeds),
+	    cmocka_unit_test(extra_columns),
 	    cmocka_unit_test(rows_that_are_no_points),
 	    cmocka_unit_test(files_that_are_no_tables),
 	    cmocka_unit_test(damaged_tables),
