@@ -56,7 +56,7 @@ static struct error *linear_model_new(
 		return error_memory(n * (size_t)(2 * p + 2) * sizeof(double));
 	for (size_t i = 0; i < n; i++) {
 		double *slope = model->jacobian + i * (size_t)p;
-		double loss = law->predict(x, table->u + i * (size_t)table->variables, slope, NULL);
+		double loss = law_predict(law, x, table->u + i * (size_t)table->variables, slope, NULL);
 		for (int j = 0; j < p; j++) slope[j] /= loss;
 		model->residual[i] = table->y[i] - log(loss);
 		model->size[table->group[i]]++;

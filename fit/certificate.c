@@ -15,11 +15,11 @@ static double condition_of(int n, const double *matrix) {
 	return values[0] > FLAT * values[n - 1] ? values[n - 1] / values[0] : NAN;
 }
 
-/* The rows and columns of `matrix` (p,p) whose parameter is free. */
-static int free_block(int p, uint32_t at_bound, const double *matrix, double *block) {
-	int list[MOST_PARAMETERS], n = 0;
+/* The rows and columns of `matrix` (p,p) whose parameter is neither tied nor in the set `without`. */
+static int free_block(const struct law *law, uint32_t without, const double *matrix, double *block) {
+	int list[MOST_PARAMETERS], n = 0, p = law_parameters(law);
 	for (int j = 0; j < p; j++)
-		if (!(at_bound >> j & 1)) list[n++] = j;
+		if (!(without >> j & 1) && !law_tied(law, j)) list[n++] = j;
 	for (int j = 0; j < n; j++)
 		for (int k = 0; k < n; k++) block[j * n + k] = matrix[list[j] * p + list[k]];
 	return n;
@@ -36,18 +36,20 @@ void law_certify(
 	    .agreeing = solution->agreeing,
 	    .spread = solution->spread,
 	    .moved = solution->moved,
+	    .equals_start = solution->equals_start,
 	    .gradient = solution->slope,
 	    .iterations = solution->iterations,
 	    .at_bound = solution->at_bound};
-	huber_sum(law, table, FIT_DELTA, solution->x, gradient, hessian);
-	certificate->condition = condition_of(free_block(p, solution->at_bound, hessian, block), block);
+	law_sum(law, table, law->criterion.delta, solution->x, gradient, hessian);
+	certificate->condition = condition_of(free_block(law, solution->at_bound, hessian, block), block);
 	for (size_t i = 0; i < table->count; i++) {
 		double slope[MOST_PARAMETERS];
-		double loss = law->predict(solution->x, table->u + i * (size_t)table->variables, slope, NULL);
+		double loss = law_predict(law, solution->x, table->u + i * (size_t)table->variables, slope, NULL);
 		for (int j = 0; j < p; j++)
 			for (int k = 0; k < p; k++) gram[j * p + k] += table->weight[i] * slope[j] * slope[k] / (loss * loss);
 	}
-	certificate->design_condition = condition_of(p, gram);
+	certificate->design_condition = condition_of(free_block(law, 0, gram, block), block);
+	if (law_free(law) == 0) return; /* nothing was searched for */
 
 	/* Zero is a bound that nature sets for a floor; a vanished term or an exponent at the edge of the search is no fit. */
 	if (solution->at_bound & ~law->floors)
@@ -56,6 +58,8 @@ void law_certify(
 		certificate->doubt = "the slope of the objective does not vanish";
 	else if (solution->agreeing < LEAST_AGREEING)
 		certificate->doubt = "no second start came to the same objective";
+	else if (solution->equals_start)
+		certificate->doubt = "the solution equals a start of the search, from which nothing moved";
 	else if (isnan(certificate->condition))
 		certificate->doubt = "the objective is flat in some direction";
 }

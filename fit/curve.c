@@ -10,8 +10,8 @@
 
 /* ------------------------------------------------------------------------------------------------------- the laws --- */
 
-static void power_terms(const double *exponents, const double *u, double *out) {
-	out[0] = exp(-exponents[0] * u[0]);
+static void power_terms(const double *x, const double *u, double *out) {
+	out[0] = exp(-x[1] * u[0]);
 }
 
 static double power_predict(const double *x, const double *u, double *gradient, double *hessian) {
@@ -29,11 +29,22 @@ static double power_predict(const double *x, const double *u, double *gradient, 
 }
 
 const struct law law_power = {
-    .name = "power", .variables = 1, .linear = 1, .exponents = 1, .terms = power_terms, .predict = power_predict};
+    .name = "power",
+    .formula = "L(x) = k / x^exponent",
+    .paper = "Kaplan et al. 2020, arXiv 2001.08361",
+    .variables = 1,
+    .linear = 1,
+    .nonlinear = 1,
+    .parameters =
+        {{.name = "k", .role = ROLE_PREFACTOR, .scale = 1, COEFFICIENT_BOX},
+         {.name = "exponent", EXPONENT_BOX, EXPONENT_GRID}},
+    .terms = power_terms,
+    .predict = power_predict,
+    .criterion = CRITERION_HUBER};
 
-static void floor_terms(const double *exponents, const double *u, double *out) {
+static void floor_terms(const double *x, const double *u, double *out) {
 	out[0] = 1;
-	out[1] = exp(-exponents[0] * u[0]);
+	out[1] = exp(-x[2] * u[0]);
 }
 
 static double floor_predict(const double *x, const double *u, double *gradient, double *hessian) {
@@ -53,15 +64,22 @@ static double floor_predict(const double *x, const double *u, double *gradient, 
 
 const struct law law_power_floor = {
     .name = "power+E",
+    .formula = "L(x) = E + k / x^exponent",
+    .paper = "Henighan et al. 2020, arXiv 2010.14701",
     .variables = 1,
     .linear = 2,
-    .exponents = 1,
+    .nonlinear = 1,
+    .parameters =
+        {{.name = "E", .role = ROLE_LOSS, COEFFICIENT_BOX},
+         {.name = "k", .role = ROLE_PREFACTOR, .scale = 2, COEFFICIENT_BOX},
+         {.name = "exponent", EXPONENT_BOX, EXPONENT_GRID}},
     .terms = floor_terms,
     .predict = floor_predict,
-    .floors = 1};
+    .floors = 1,
+    .criterion = CRITERION_HUBER};
 
-static void plane_terms(const double *exponents, const double *u, double *out) {
-	out[0] = exp(-exponents[0] * u[0] - exponents[1] * u[1]);
+static void plane_terms(const double *x, const double *u, double *out) {
+	out[0] = exp(-x[1] * u[0] - x[2] * u[1]);
 }
 
 static double plane_predict(const double *x, const double *u, double *gradient, double *hessian) {
@@ -83,12 +101,19 @@ static double plane_predict(const double *x, const double *u, double *gradient, 
 }
 
 const struct law law_power_of_two = {
-    .name = "power of two",
+    .name = "power of both",
+    .formula = "L(N, D) = k / (N^p D^q)",
+    .paper = "the naive baseline",
     .variables = 2,
     .linear = 1,
-    .exponents = 2,
+    .nonlinear = 2,
+    .parameters =
+        {{.name = "k", .role = ROLE_PREFACTOR, .scale = 1, COEFFICIENT_BOX},
+         {.name = "p", EXPONENT_BOX, EXPONENT_GRID},
+         {.name = "q", EXPONENT_BOX, EXPONENT_GRID}},
     .terms = plane_terms,
-    .predict = plane_predict};
+    .predict = plane_predict,
+    .criterion = CRITERION_HUBER};
 
 double fit_curve_loss(const struct fit_curve *curve, double x) {
 	return curve->E + curve->k * pow(x, -curve->exponent);

@@ -20,6 +20,37 @@ struct fit_interval {
 	double low, high;
 };
 
+/* ------------------------------------------------------------------------------------- how to fit (fit/tie.c, law.c) --- */
+
+/* What a fit makes least: the SUM over the points, each times its weight, of a function of its miss. r = ln(predicted /
+ * loss), e = predicted - loss in the table's units.
+ *     OBJECTIVE_HUBER        r^2/2 for |r| <= delta, delta (|r| - delta/2) beyond (Hoffmann et al. 2022)
+ *     OBJECTIVE_SQUARES      e^2
+ *     OBJECTIVE_LOG_SQUARES  r^2
+ *     OBJECTIVE_ASYMMETRIC   over |r| where the law overestimates, under |r| where it underestimates: with `over` large the
+ *                            law hugs the best runs, and badly tuned ones pull it up little. While it is made least its
+ *                            corner is rounded off within `delta` */
+enum fit_objective { OBJECTIVE_HUBER, OBJECTIVE_SQUARES, OBJECTIVE_LOG_SQUARES, OBJECTIVE_ASYMMETRIC };
+#define FIT_CORNER 1e-6 /* delta of OBJECTIVE_ASYMMETRIC */
+
+/* A parameter that is held at a value. */
+struct fit_held {
+	const char *name; /* as published: "E", "alpha"; "lnA" holds the logarithm of A */
+	double value;
+};
+#define FIT_MOST_HELD 8
+
+/* How a law is fitted. All zero: Chinchilla's law, Huber's objective with FIT_DELTA, every parameter free. */
+struct fit_method {
+	const char *law; /* NULL: "chinchilla" */
+	enum fit_objective objective;
+	double delta;       /* 0: FIT_DELTA, or FIT_CORNER */
+	double over, under; /* 0: 1 */
+	bool tied;          /* alpha = beta */
+	struct fit_held held[FIT_MOST_HELD];
+	int held_count;
+};
+
 /* ---------------------------------------------------------------------------------------- the table (fit/points.c) --- */
 
 /* One measurement. */
@@ -110,7 +141,8 @@ double fit_surface_loss(const struct fit_surface *surface, double N, double D);
 struct fit_certificate {
 	int starts, agreeing;    /* searches from different parts of the grid, and those that came to this objective */
 	double spread;           /* largest difference of a scaled parameter between those */
-	double moved;            /* largest change of a scaled parameter on the way from the start: 0 would be suspicious */
+	double moved;            /* largest change of a scaled parameter on the way from the start */
+	bool equals_start;       /* alarm: no search that came to the solution has moved from where it began */
 	double gradient;         /* largest slope of a free parameter over the largest that the points could give */
 	double condition;        /* of the Hessian of the objective; NaN when it is not positive definite */
 	double design_condition; /* of J'J, J the derivatives of ln L by the parameters: what the design allows */

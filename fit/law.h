@@ -1,20 +1,22 @@
-/* law.h - what every law has in common: a table of logs, a sum of robust residuals, and the search for its minimum.
+/* law.h - what every law has in common: a table of logs, a sum over its misses, and the search for its minimum.
  * Private to fit/.
  *
- * A law predicts the loss from one or two variables u. All laws here are separable: linear in some parameters, the
- * coefficients, once the others, the exponents, are given. That is what variable projection lives on (Golub and Pereyra
- * 1973, SIAM J. Numer. Anal. 10): a grid over the exponents, the best coefficients at each node by non-negative least
- * squares, and then a polish of all parameters together from the best nodes of all parts of the grid.
+ * A law predicts the loss from one to three variables u. Some of its parameters, the coefficients, it is linear in; there
+ * may be none. That is what variable projection lives on (Golub and Pereyra 1973, SIAM J. Numer. Anal. 10): a grid over the
+ * other parameters, the best coefficients at each node by non-negative least squares, and then a polish of all parameters
+ * together from the best nodes of all parts of the grid.
  *
  * Everything is centred: variables are ln N - mean, ln D - mean (or ln x - mean), losses are divided by their geometric
- * mean. Prefactors are then of order one and nearly uncorrelated with the exponents. */
+ * mean. Prefactors are then of order one and nearly uncorrelated with the exponents. What is published (A, Nc, eta) follows
+ * from the centred parameters and the centres; each parameter says how (enum role). */
 #ifndef RUNG_FIT_LAW_H
 #define RUNG_FIT_LAW_H
 
 #include "fit/fit.h"
 #include "fit/numeric.h"
 
-#define MOST_VARIABLES 2
+#define MOST_VARIABLES 3
+#define UNIQUE 2 /* the variable of unique tokens: it has the centre of ln D, which it is compared with */
 
 /* Rows as a law sees them. The arrays belong to the table unless it was made by a caller that says otherwise. */
 struct table {
@@ -26,6 +28,7 @@ struct table {
 	int *group;     /* (count) the cluster the row belongs to, 0..groups-1 */
 	int groups;
 	double mean_u[MOST_VARIABLES], mean_y;
+	double least_u[MOST_VARIABLES], most_u[MOST_VARIABLES]; /* the range of each */
 };
 
 /* Takes the logs of `count` rows: variable k of row i is x[k][i] > 0; loss > 0. group may be NULL: every row its own.
@@ -34,14 +37,58 @@ MUST_CHECK struct error *table_new(
     struct table *table, size_t count, int variables, const double *const *x, const double *loss, const int *group);
 void table_free(struct table *table);
 
+/* How a centred parameter x becomes the published one, P. S is the geometric mean loss, m the centre of the parameter's
+ * variable plus its `shift`, x_s the centred value of the parameter `scale`. */
+enum role {
+	ROLE_PLAIN,         /* P = x: an exponent */
+	ROLE_NEGATED,       /* P = -x: an exponent that is published with its sign */
+	ROLE_LOSS,          /* P = S x: a floor, a slope per unit of ln x */
+	ROLE_PREFACTOR,     /* P = S x exp(m x_s): of x^-s */
+	ROLE_INTERCEPT,     /* P = S (x + m x_s): the value at ln x = 0 of a line that falls with slope x_s */
+	ROLE_LOG_PREFACTOR, /* P = exp((ln S + x) / x_s + m): where a power law of exponent x_s would reach 1 */
+	ROLE_POSITION,      /* P = exp(x + m): a place along the variable */
+	ROLE_LOG,           /* P = exp(x) */
+};
+
+struct law_parameter {
+	const char *name; /* as published */
+	enum role role;
+	int variable, scale; /* of the role: index of a variable and of a parameter */
+	double shift;
+	double least,
+	    most;         /* the box of the search, in centred coordinates; of a position: in half ranges of its variable */
+	double low, high; /* the grid of one that is not linear, in the same units: geometric when low > 0 */
+	int nodes;        /* of the fine grid; the coarse one has half as many */
+};
+
+/* x[target] = constant + rate x[source], or constant exp(-rate x[source]); source < 0: the constant. */
+struct tie {
+	int target, source;
+	bool exponential;
+	double constant, rate;
+};
+
+/* What is summed over the rows: rho of the miss r. */
+struct criterion {
+	enum fit_objective kind;
+	double delta;       /* where huber turns from a parabola to a line; the rounding of the asymmetric one's corner */
+	double over, under; /* factors for predictions above and below the measurement */
+};
+
 struct law {
-	const char *name;
-	int variables, linear, exponents; /* parameters: the coefficients first, then the exponents */
-	/* The value of each linear term at u. */
-	void (*terms)(const double *exponents, const double *u, double *terms);
-	/* The loss over its geometric mean at u; gradient (p) and hessian (p,p) in the parameters unless NULL. */
+	const char *name, *formula, *paper;
+	int variables, linear, nonlinear; /* parameters: the linear ones first */
+	struct law_parameter parameters[MOST_PARAMETERS];
+	/* The value of each linear term at u, x being all parameters; those that are linear and free are not known yet. */
+	void (*terms)(const double *x, const double *u, double *terms);
+	/* The loss over its geometric mean at u; gradient (p) and hessian (p,p) in the parameters unless NULL. Of all
+	 * parameters, ties not regarded. */
 	double (*predict)(const double *x, const double *u, double *gradient, double *hessian);
-	uint32_t floors; /* bit i: coefficient i may be zero at the solution (the irreducible loss) */
+	uint32_t floors; /* bit i: parameter i may be zero at the solution (the irreducible loss) */
+	/* How it is to be fitted. Set by law_bind on a copy; as it stands in the tables below: Huber, nothing tied. */
+	struct criterion criterion;
+	struct tie ties[MOST_PARAMETERS];
+	int tie_count;
 };
 
 extern const struct law law_chinchilla;   /* e + a exp(-alpha u0) + b exp(-beta u1): surface.c */
@@ -49,14 +96,46 @@ extern const struct law law_power;        /* k exp(-p u0): curve.c */
 extern const struct law law_power_floor;  /* e + k exp(-p u0): curve.c */
 extern const struct law law_power_of_two; /* k exp(-p u0 - q u1): curve.c */
 
+#define CRITERION_HUBER ((struct criterion){OBJECTIVE_HUBER, FIT_DELTA, 1, 1})
+
+/* Boxes and grids that most laws share. Coefficients are in units of the geometric mean loss at the centre; the grid over
+ * an exponent is wide enough for every one that has been published and then some. */
+#define COEFFICIENT_BOX .least = 0, .most = 1e3
+#define EXPONENT_BOX .least = 1e-3, .most = 5
+#define EXPONENT_GRID .low = 0.03, .high = 2.5, .nodes = 20
+
 static inline int law_parameters(const struct law *law) {
-	return law->linear + law->exponents;
+	return law->linear + law->nonlinear;
 }
+/* Those that are fitted. */
+static inline int law_free(const struct law *law) {
+	return law_parameters(law) - law->tie_count;
+}
+static inline bool law_tied(const struct law *law, int parameter) {
+	for (int t = 0; t < law->tie_count; t++)
+		if (law->ties[t].target == parameter) return true;
+	return false;
+}
+
+/* `form`, fitted as `method` says, for tables with the centres of `table`: a held published parameter is a tie in centred
+ * ones. ERROR_USAGE for a parameter that the law does not have or a value that it cannot take. */
+MUST_CHECK struct error *law_bind(
+    const struct law *form, const struct fit_method *method, const struct table *table, struct law *law);
+/* Puts the tied parameters of x where their ties want them. */
+void law_complete(const struct law *law, double *x);
+/* From derivatives in all parameters to those in the free ones; rows and columns of tied parameters become zero. */
+void law_fold(const struct law *law, const double *x, double *gradient, double *hessian);
+/* predict, with ties regarded: x must be complete. */
+double law_predict(const struct law *law, const double *x, const double *u, double *gradient, double *hessian);
+
+/* Between centred and published parameters (p). */
+void law_publish(const struct law *law, const struct table *table, const double *x, double *published);
+void law_centre(const struct law *law, const struct table *table, const double *published, double *x);
 
 /* Where a search stopped and what speaks for it. */
 struct solution {
 	double x[MOST_PARAMETERS];
-	double objective; /* the sum, see huber_sum */
+	double objective; /* the sum, see law_sum */
 	double slope;     /* largest slope of a free parameter over the largest that the rows could give: sum of w delta */
 	enum stop stop;
 	int iterations;
@@ -65,14 +144,22 @@ struct solution {
 	int starts, agreeing; /* polished starts, and those of them that came to this objective */
 	double spread;        /* largest difference of a parameter between those that agree */
 	double moved;         /* largest change of a parameter on the way here from its start */
+	bool equals_start;    /* of those that agree none has moved: alarm */
 };
 
-/* The sum of weight * huber(r), r = ln(prediction) - ln(loss): r^2/2 for |r| <= delta, delta (|r| - delta/2) beyond
- * (Huber 1964). Gradient (p) and hessian (p,p) unless NULL. Infinite where a prediction is not positive. */
-double huber_sum(
+/* The sum of weight * rho(r) over the rows, by the law's criterion with `delta` for its own:
+ *     OBJECTIVE_HUBER        r^2/2 for |r| <= delta, delta (|r| - delta/2) beyond (Huber 1964); r = ln(prediction / loss)
+ *     OBJECTIVE_SQUARES      r^2/2, r = prediction - loss, in units of the geometric mean loss
+ *     OBJECTIVE_LOG_SQUARES  r^2/2, r = ln(prediction / loss)
+ *     OBJECTIVE_ASYMMETRIC   huber(r) / delta times `over` for r > 0 and `under` for r < 0; r = ln(prediction / loss)
+ * Gradient (p) and hessian (p,p) in the free parameters unless NULL; x must be complete. Infinite where a prediction is not
+ * positive. */
+double law_sum(
     const struct law *law, const struct table *table, double delta, const double *x, double *gradient, double *hessian);
+/* The sum as it is told to users: in units of the table, without halves, corners not rounded (fit_objective in fit.h). */
+double law_objective(const struct law *law, const struct table *table, const double *x);
 
-/* A parameter that the search must leave at a value; index -1: none. */
+/* A free parameter that the search must leave at a value, in centred coordinates; index -1: none. */
 struct held {
 	int index;
 	double value;

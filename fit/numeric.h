@@ -7,7 +7,7 @@
 
 #include "base/base.h"
 
-#define MOST_PARAMETERS 6
+#define MOST_PARAMETERS 8
 
 /* ---------------------------------------------------------------------------------------------- linear (linear.c) --- */
 

@@ -10,10 +10,10 @@
 /* In centred coordinates: e + a exp(-alpha u0) + b exp(-beta u1). */
 enum { E, A, B, ALPHA, BETA };
 
-static void terms(const double *exponents, const double *u, double *out) {
+static void terms(const double *x, const double *u, double *out) {
 	out[0] = 1;
-	out[1] = exp(-exponents[0] * u[0]);
-	out[2] = exp(-exponents[1] * u[1]);
+	out[1] = exp(-x[ALPHA] * u[0]);
+	out[2] = exp(-x[BETA] * u[1]);
 }
 
 static double predict(const double *x, const double *u, double *gradient, double *hessian) {
@@ -37,7 +37,22 @@ static double predict(const double *x, const double *u, double *gradient, double
 }
 
 const struct law law_chinchilla = {
-    .name = "chinchilla", .variables = 2, .linear = 3, .exponents = 2, .terms = terms, .predict = predict, .floors = 1};
+    .name = "chinchilla",
+    .formula = "L(N, D) = E + A/N^alpha + B/D^beta",
+    .paper = "Hoffmann et al. 2022, arXiv 2203.15556",
+    .variables = 2,
+    .linear = 3,
+    .nonlinear = 2,
+    .parameters =
+        {{.name = "E", .role = ROLE_LOSS, COEFFICIENT_BOX},
+         {.name = "A", .role = ROLE_PREFACTOR, .variable = 0, .scale = ALPHA, COEFFICIENT_BOX},
+         {.name = "B", .role = ROLE_PREFACTOR, .variable = 1, .scale = BETA, COEFFICIENT_BOX},
+         {.name = "alpha", EXPONENT_BOX, EXPONENT_GRID},
+         {.name = "beta", EXPONENT_BOX, EXPONENT_GRID}},
+    .terms = terms,
+    .predict = predict,
+    .floors = 1u << E,
+    .criterion = CRITERION_HUBER};
 
 struct fit_surface surface_of(const struct table *table, const double *x) {
 	double scale = exp(table->mean_y);

@@ -12,7 +12,7 @@ static const struct law *const laws[] = {&law_chinchilla, &law_power, &law_power
 static void check_derivatives(const struct law *law, const struct table *table, double delta, const double *x) {
 	int p = law_parameters(law);
 	double gradient[MOST_PARAMETERS], hessian[MOST_PARAMETERS * MOST_PARAMETERS];
-	huber_sum(law, table, delta, x, gradient, hessian);
+	law_sum(law, table, delta, x, gradient, hessian);
 	for (int j = 0; j < p; j++) {
 		double h = 1e-6, up[MOST_PARAMETERS], down[MOST_PARAMETERS], g_up[MOST_PARAMETERS], g_down[MOST_PARAMETERS];
 		memcpy(up, x, sizeof up);
@@ -20,7 +20,7 @@ static void check_derivatives(const struct law *law, const struct table *table, 
 		up[j] += h;
 		down[j] -= h;
 		double slope =
-		    (huber_sum(law, table, delta, up, g_up, NULL) - huber_sum(law, table, delta, down, g_down, NULL)) / 2 / h;
+		    (law_sum(law, table, delta, up, g_up, NULL) - law_sum(law, table, delta, down, g_down, NULL)) / 2 / h;
 		assert_true(near(gradient[j], slope, 1e-7 * (1 + fabs(slope))));
 		for (int k = 0; k < p; k++) {
 			double bend = (g_up[k] - g_down[k]) / 2 / h;
@@ -118,8 +118,8 @@ static void outliers_move_it_little(void **state) {
 	expect_success(surface_table(&points, &table));
 	double x[MOST_PARAMETERS], gradient[MOST_PARAMETERS], at_truth[MOST_PARAMETERS];
 	surface_centred(&table, &truth, x);
-	huber_sum(&law_chinchilla, &table, 1, x, gradient, NULL);
-	huber_sum(&law_chinchilla, &table, FIT_DELTA, x, at_truth, NULL);
+	law_sum(&law_chinchilla, &table, 1, x, gradient, NULL);
+	law_sum(&law_chinchilla, &table, FIT_DELTA, x, at_truth, NULL);
 	assert_true(fabs(gradient[0]) > 100 * fabs(at_truth[0])); /* what least squares would give way to */
 	table_free(&table);
 	fit_points_free(&points);
@@ -246,7 +246,7 @@ static void the_slope_is_the_slope(void **state) {
 	double gradient[MOST_PARAMETERS], largest = 0;
 	expect_success(surface_table(&points, &table));
 	expect_success(law_solve(&law_chinchilla, &table, HELD_NONE, &solution));
-	huber_sum(&law_chinchilla, &table, FIT_DELTA, solution.x, gradient, NULL);
+	law_sum(&law_chinchilla, &table, FIT_DELTA, solution.x, gradient, NULL);
 	for (int j = 0; j < 5; j++) largest = fmax(largest, fabs(gradient[j]));
 	assert_true(near(solution.slope, largest / (FIT_DELTA * (double)points.count), 1e-12));
 	table_free(&table);

@@ -1,0 +1,341 @@
+/* search.c - the minimum of a law's sum: starts by variable projection on a grid, each polished by Newton's method. */
+#include "fit/law.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* How the grid over the parameters that are not linear is gone through. It is cut into cells, and the best node of each
+ * cell is a start. */
+struct grid {
+	bool fine;
+	int rounds; /* of least squares at a node, reweighted towards the law's own criterion */
+	int most;   /* starts, the best ones */
+};
+static const struct grid fine_grid = {.fine = true, .rounds = 3, .most = 25};
+static const struct grid coarse_grid = {.fine = false, .rounds = 1, .most = 2}; /* beside a start that is near */
+#define MOST_STARTS 25
+#define FEW_STARTS 3      /* a law that is linear throughout has one node; it gets so many starts around it */
+#define WORTH_THREADS 300 /* rows: below, all polishes take a few milliseconds */
+#define GRID_ROWS 2048    /* more rows than this are thinned on the grid, which only has to find starts */
+#define CORNER 1e-3       /* below this miss the reweighting treats absolute errors as squares */
+#define NOT_MOVED 1e-9
+
+/* Where the search may go. */
+static void box_of(
+    const struct law *law, const struct table *table, struct held held, int j, double *lower, double *upper) {
+	const struct law_parameter *parameter = &law->parameters[j];
+	*lower = parameter->least;
+	*upper = parameter->most;
+	if (parameter->role == ROLE_POSITION) {
+		double low = table->least_u[parameter->variable], high = table->most_u[parameter->variable];
+		double middle = (low + high) / 2, half = fmax((high - low) / 2, 1e-3);
+		*lower = middle + half * parameter->least;
+		*upper = middle + half * parameter->most;
+	}
+	if (j == held.index) *lower = *upper = held.value;
+}
+
+/* ------------------------------------------------------------------------------------------------------- polish --- */
+
+struct problem {
+	const struct law *law;
+	const struct table *table;
+	double delta;
+	double scale; /* slopes of the sum over this come out of order one */
+};
+
+static double evaluate(const void *data, const double *point, double *gradient, double *hessian) {
+	const struct problem *problem = data;
+	const struct law *law = problem->law;
+	int p = law_parameters(law);
+	double x[MOST_PARAMETERS];
+	memcpy(x, point, sizeof(double) * (size_t)p);
+	law_complete(law, x);
+	double value = law_sum(law, problem->table, problem->delta, x, gradient, hessian);
+	for (int j = 0; gradient && j < p; j++) gradient[j] /= problem->scale;
+	for (int j = 0; hessian && j < p * p; j++) hessian[j] /= problem->scale;
+	return value / problem->scale;
+}
+
+static double total_weight(const struct table *table) {
+	double total = 0;
+	for (size_t i = 0; i < table->count; i++) total += table->weight[i];
+	return total;
+}
+
+/* The mean of |r|, or of r^2, r being log residuals or, for squared errors on losses, those. */
+static double mean_miss(const struct law *law, const struct table *table, const double *x, bool squared) {
+	double sum = 0;
+	for (size_t i = 0; i < table->count; i++) {
+		if (table->weight[i] == 0) continue;
+		double loss = law->predict(x, table->u + i * (size_t)table->variables, NULL, NULL);
+		if (!(loss > 0)) return INFINITY;
+		double r = law->criterion.kind == OBJECTIVE_SQUARES ? loss - exp(table->y[i]) : log(loss) - table->y[i];
+		sum += table->weight[i] * (squared ? r * r : fabs(r));
+	}
+	return sum / total_weight(table);
+}
+
+static bool is_squares(const struct law *law) {
+	return law->criterion.kind == OBJECTIVE_SQUARES || law->criterion.kind == OBJECTIVE_LOG_SQUARES;
+}
+
+/* The slope that the rows could give together: all of them pulling one way. Squares have no such bound, and get what misses
+ * of their own size would give. */
+static double scale_of(const struct law *law, const struct table *table, double delta, const double *x) {
+	double total = total_weight(table);
+	if (is_squares(law)) {
+		double rms = sqrt(mean_miss(law, table, x, true));
+		return total * (isfinite(rms) ? fmax(rms, FIT_DELTA) : 1);
+	}
+	if (law->criterion.kind == OBJECTIVE_ASYMMETRIC) return total * fmax(law->criterion.over, law->criterion.under);
+	return total * delta;
+}
+
+/* From `start` down to a minimum. A robust sum with a small delta is full of kinks away from its minimum, so the search
+ * begins with a delta of the size of the residuals, where it is nearly least squares, and shrinks it. Squares have no
+ * kinks; theirs is gone down twice because the first descent changes the scale of the misses. */
+static void polish(
+    const struct law *law, const struct table *table, struct held held, const double *start,
+    struct solution *solution) {
+	int p = law_parameters(law);
+	struct problem problem = {.law = law, .table = table};
+	struct objective objective = {.count = p, .evaluate = evaluate, .data = &problem, .noise = 2 * DBL_EPSILON};
+	double x[MOST_PARAMETERS];
+	memcpy(x, start, sizeof(double) * (size_t)p);
+	for (int j = 0; j < p; j++) {
+		box_of(law, table, held, j, &objective.lower[j], &objective.upper[j]);
+		if (law_tied(law, j)) objective.lower[j] = objective.upper[j] = x[j];
+	}
+	if (held.index >= 0) x[held.index] = held.value;
+	law_complete(law, x);
+	*solution = (struct solution){0};
+	struct minimum minimum;
+	double last = law->criterion.delta, delta = 2 * mean_miss(law, table, x, false);
+	if (!isfinite(delta)) delta = 1;
+	if (is_squares(law)) delta = 4 * last; /* one descent before the last */
+	for (;; delta /= 10) {
+		bool final = !(delta > 3 * last);
+		problem.delta = final ? last : delta;
+		problem.scale = scale_of(law, table, problem.delta, x);
+		minimize(&objective, x, &minimum);
+		solution->iterations += minimum.iterations;
+		memcpy(x, minimum.x, sizeof(x));
+		law_complete(law, x);
+		if (final) break;
+	}
+	memcpy(solution->x, x, sizeof(solution->x));
+	solution->objective = minimum.value * problem.scale;
+	solution->slope = minimum.slope;
+	solution->stop = minimum.stop;
+	solution->at_bound = minimum.at_bound;
+	for (int j = 0; j < p; j++) solution->moved = fmax(solution->moved, fabs(solution->x[j] - start[j]));
+}
+
+/* --------------------------------------------------------------------------------------------------------- grid --- */
+
+struct node {
+	double x[MOST_PARAMETERS];
+	double objective;
+};
+
+size_t law_work_size(const struct law *law, const struct table *table) {
+	return table->count * (size_t)(law->linear + 1) * sizeof(double);
+}
+
+/* What reweighting multiplies the square of a miss by, so that squares add up as the criterion does. */
+static double reweighting(const struct criterion *criterion, double r) {
+	double size = fabs(r);
+	if (criterion->kind == OBJECTIVE_HUBER) return size > criterion->delta ? criterion->delta / size : 1;
+	if (criterion->kind == OBJECTIVE_ASYMMETRIC)
+		return (r > 0 ? criterion->over : criterion->under) / fmax(size, CORNER);
+	return 1;
+}
+
+/* The best coefficients for the rest of node->x: least squares on loss ratios, which are log residuals to first order (or
+ * on losses, where that is the criterion), reweighted. Coefficients whose bit is in `known` keep their values. */
+static void solve_node(
+    const struct law *law, const struct table *table, uint32_t known, int rounds, double *work, struct node *node) {
+	size_t stride = (table->count + GRID_ROWS - 1) / GRID_ROWS;
+	int linear = law->linear;
+	double *terms = work, *loss = work + table->count * (size_t)linear;
+	bool ratios = law->criterion.kind != OBJECTIVE_SQUARES;
+	for (int round = 0; round < rounds && linear > 0; round++) {
+		double gram[MOST_PARAMETERS * MOST_PARAMETERS] = {0}, right[MOST_PARAMETERS] = {0};
+		for (size_t i = 0; i < table->count; i += stride) {
+			double *term = terms + i * (size_t)linear;
+			if (round == 0) {
+				law->terms(node->x, table->u + i * (size_t)table->variables, term);
+				loss[i] = exp(table->y[i]);
+			}
+			double weight = table->weight[i] / (ratios ? loss[i] * loss[i] : 1);
+			if (round > 0) {
+				double predicted = 0;
+				for (int j = 0; j < linear; j++) predicted += node->x[j] * term[j];
+				weight *= reweighting(&law->criterion, predicted / loss[i] - 1);
+			}
+			for (int j = 0; j < linear; j++) {
+				right[j] += weight * term[j] * loss[i];
+				for (int k = 0; k <= j; k++) gram[j * linear + k] += weight * term[j] * term[k];
+			}
+		}
+		for (int j = 0; j < linear; j++)
+			for (int k = 0; k < j; k++) gram[k * linear + j] = gram[j * linear + k];
+		for (int h = 0; h < linear; h++) {
+			if (!(known >> h & 1)) continue;
+			/* Its share goes to the right side and it leaves the system. */
+			for (int j = 0; j < linear; j++) {
+				right[j] -= gram[j * linear + h] * node->x[h];
+				if (j != h) gram[j * linear + h] = gram[h * linear + j] = 0;
+			}
+			right[h] = gram[h * linear + h] * node->x[h];
+		}
+		double solved[MOST_PARAMETERS];
+		nonnegative_least_squares(linear, gram, right, solved);
+		for (int j = 0; j < linear; j++)
+			if (!(known >> j & 1)) node->x[j] = solved[j];
+	}
+	node->objective = law_sum(law, table, law->criterion.delta, node->x, NULL, NULL);
+}
+
+/* One side of the grid. */
+struct side {
+	int parameter, nodes, cells;
+};
+
+static double node_value(const struct law *law, const struct table *table, const struct side *side, int index) {
+	const struct law_parameter *parameter = &law->parameters[side->parameter];
+	double part = side->nodes > 1 ? (double)index / (side->nodes - 1) : 0.5;
+	double value = parameter->low > 0 ? parameter->low * pow(parameter->high / parameter->low, part)
+	                                  : parameter->low + part * (parameter->high - parameter->low);
+	if (parameter->role == ROLE_POSITION) {
+		double low = table->least_u[parameter->variable], high = table->most_u[parameter->variable];
+		value = (low + high) / 2 + value * (high - low) / 2;
+	}
+	return value;
+}
+
+/* Puts `node` into the `most` best of `list`, best first. */
+static void keep_best(struct node *list, int *count, int most, const struct node *node) {
+	if (*count == most && list[most - 1].objective <= node->objective) return;
+	int at = *count < most ? (*count)++ : most - 1;
+	for (; at > 0 && list[at - 1].objective > node->objective; at--) list[at] = list[at - 1];
+	list[at] = *node;
+}
+
+/* The starts that the grid offers, best first. Returns their number. */
+static int search_grid(
+    const struct law *law, const struct table *table, struct held held, const struct grid *grid, double *work,
+    struct node *list) {
+	struct side sides[MOST_PARAMETERS];
+	int dimensions = 0, cells = 1, within = 1, count = 0;
+	uint32_t known = 0;
+	for (int j = 0; j < law_parameters(law); j++) {
+		bool fixed = j == held.index || law_tied(law, j);
+		if (j < law->linear && fixed) known |= 1u << j;
+		if (j < law->linear || fixed) continue;
+		int nodes = law->parameters[j].nodes;
+		sides[dimensions++] = (struct side){.parameter = j, .nodes = grid->fine ? nodes : (3 * nodes + 9) / 10};
+	}
+	int cell = dimensions == 1 ? 1 : dimensions == 2 && grid->fine ? 4 : 2; /* nodes to its side */
+	for (int d = 0; d < dimensions; d++) {
+		sides[d].cells = (sides[d].nodes + cell - 1) / cell;
+		cells *= sides[d].cells;
+		within *= cell;
+	}
+	for (int c = 0; c < cells; c++) {
+		struct node best = {.objective = INFINITY};
+		for (int n = 0; n < within; n++) {
+			struct node node = {.objective = INFINITY};
+			int which = c, place = n;
+			bool inside = true;
+			for (int d = 0; d < dimensions; d++) {
+				int index = which % sides[d].cells * cell + place % cell;
+				which /= sides[d].cells;
+				place /= cell;
+				inside = inside && index < sides[d].nodes;
+				node.x[sides[d].parameter] = node_value(law, table, &sides[d], index);
+			}
+			if (!inside) continue;
+			if (held.index >= 0) node.x[held.index] = held.value;
+			law_complete(law, node.x);
+			solve_node(law, table, known, grid->rounds, work, &node);
+			if (node.objective < best.objective) best = node;
+		}
+		if (isfinite(best.objective)) keep_best(list, &count, grid->most, &best);
+	}
+	return count;
+}
+
+/* A law without exponents has one node, which is its solution or nearly so: starts from elsewhere for the certificate. */
+static void add_starts(const struct law *law, const struct table *table, struct node *list, int *count) {
+	for (int k = 1; *count == k && k < FEW_STARTS && law_free(law) > 0; k++) {
+		struct node node = list[0];
+		for (int j = 0; j < law->linear; j++) node.x[j] *= k == 1 ? 1.5 : j ? 0.5 : 1;
+		law_complete(law, node.x);
+		node.objective = law_sum(law, table, law->criterion.delta, node.x, NULL, NULL);
+		if (isfinite(node.objective)) list[(*count)++] = node;
+	}
+}
+
+/* ------------------------------------------------------------------------------------------------------- search --- */
+
+/* Two searches came to the same objective: equal to 9 digits, or both zero to rounding (residuals of 1e-13). */
+static bool same_objective(const struct law *law, const struct table *table, double a, double b) {
+	double zero = total_weight(table) * 1e-26;
+	if (law->criterion.kind == OBJECTIVE_ASYMMETRIC)
+		zero *= fmax(law->criterion.over, law->criterion.under) / law->criterion.delta;
+	return fabs(a - b) <= 1e-9 * fmin(a, b) + zero;
+}
+
+struct error *law_solve(const struct law *law, const struct table *table, struct held held, struct solution *solution) {
+	int p = law_parameters(law), count;
+	struct node starts[MOST_STARTS];
+	struct solution found[MOST_STARTS];
+	double *work = array_new(1, law_work_size(law, table) + 1);
+	if (!work) return error_memory(law_work_size(law, table));
+	count = search_grid(law, table, held, &fine_grid, work, starts);
+	free(work);
+	if (count == 0) {
+		*solution = (struct solution){.objective = INFINITY, .slope = INFINITY, .stop = STOP_UNDEFINED};
+		return NULL;
+	}
+	add_starts(law, table, starts, &count);
+#pragma omp parallel if (table->count > WORTH_THREADS)
+	{
+		machine_flush_denormals(); /* as in the main thread, or the last bits would depend on who does the work */
+#pragma omp for schedule(dynamic)
+		for (int k = 0; k < count; k++) polish(law, table, held, starts[k].x, &found[k]);
+	}
+	int best = 0;
+	for (int k = 1; k < count; k++)
+		if (found[k].objective < found[best].objective) best = k;
+	*solution = found[best];
+	solution->starts = count;
+	double moved = 0;
+	for (int k = 0; k < count; k++) {
+		if (!same_objective(law, table, found[k].objective, found[best].objective)) continue;
+		solution->agreeing++;
+		moved = fmax(moved, found[k].moved);
+		for (int j = 0; j < p; j++) solution->spread = fmax(solution->spread, fabs(found[k].x[j] - found[best].x[j]));
+	}
+	solution->equals_start = moved <= NOT_MOVED && law_free(law) > 0;
+	return NULL;
+}
+
+void law_refit(
+    const struct law *law, const struct table *table, struct held held, const double *starts, int start_count,
+    bool grid, double *work, struct solution *solution) {
+	int p = law_parameters(law);
+	struct node nodes[MOST_STARTS];
+	int node_count = 0;
+	if (grid) node_count = search_grid(law, table, held, &coarse_grid, work, nodes);
+	*solution = (struct solution){.objective = INFINITY, .slope = INFINITY, .stop = STOP_UNDEFINED};
+	for (int k = 0; k < start_count + node_count; k++) {
+		struct solution trial;
+		polish(law, table, held, k < start_count ? starts + k * p : nodes[k - start_count].x, &trial);
+		if (trial.objective < solution->objective) *solution = trial;
+	}
+}
