@@ -268,6 +268,10 @@ double machine_peak_gflops(double seconds);
 /* Denormals to zero in the calling thread: Adam's second moments decay into them and slow a core tenfold. */
 void machine_flush_denormals(void);
 
+/* Lets thread i of the OpenMP teams that the calling thread will lead run on cores[i] alone. Only speed is at stake: a
+ * core that there is not leaves its thread where it was. */
+void machine_pin_threads(const int *cores, int count);
+
 double clock_seconds(void);     /* monotonic */
 double cpu_seconds(void);       /* of this process */
 double peak_memory_bytes(void); /* largest resident size of this process so far */

@@ -3,6 +3,7 @@
 
 #include <cblas.h>
 #include <math.h>
+#include <omp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -183,6 +184,17 @@ void machine_flush_denormals(void) {
 	_MM_SET_FLUSH_ZERO_MODE(_MM_FLUSH_ZERO_ON);
 	_MM_SET_DENORMALS_ZERO_MODE(_MM_DENORMALS_ZERO_ON);
 #endif
+}
+
+void machine_pin_threads(const int *cores, int count) {
+#pragma omp parallel num_threads(count)
+	{
+		cpu_set_t set;
+		CPU_ZERO(&set);
+		const int core = omp_get_thread_num() < count ? cores[omp_get_thread_num()] : -1;
+		if (core >= 0 && core < CPU_SETSIZE) CPU_SET(core, &set);
+		if (CPU_COUNT(&set)) sched_setaffinity(0, sizeof set, &set);
+	}
 }
 
 /* -------------------------------------------------------------------------------------------------------- clocks --- */

@@ -61,9 +61,13 @@ static int worker_count(int64_t asked) {
 
 struct plan_options {
 	const char *preset, *plan, *corpus;
-	int64_t workers, measure;
+	int64_t workers, measure, threads;
 	bool json;
 };
+
+#define WORKERS_HELP                                                                                                   \
+	"cores to use, with a run on each; cores that no other run needs become further threads of the longest. All "      \
+	"cores when not given"
 
 #define PLAN(field) offsetof(struct plan_options, field)
 static const struct option_row plan_rows[] = {
@@ -71,12 +75,15 @@ static const struct option_row plan_rows[] = {
      "NAME"},
     {"plan", OPTION_TEXT, PLAN(plan), "", 0, 0, "a plan of your own; docs/plan.md has every field", "FILE"},
     {"corpus", OPTION_TEXT, PLAN(corpus), "", 0, 0, "the corpus, instead of the one that the plan names", "FILE"},
-    {"workers", OPTION_COUNT, PLAN(workers), "", 1, WORKERS_MOST, "runs at a time; as many as cores when not given",
-     "n"},
+    {"workers", OPTION_COUNT, PLAN(workers), "", 1, WORKERS_MOST, WORKERS_HELP, "n"},
     {"json", OPTION_FLAG, PLAN(json), "", 0, 0, "the plan itself, to save and change, with its cost under \"_cost\"",
      NULL},
     {"measure", OPTION_COUNT, PLAN(measure), "", 2, 65536,
      "only time the rungs in this process, for a vocabulary of V (plan and sweep start this on every core)", "V"},
+    {"threads", OPTION_COUNT, PLAN(threads), "1", 1, WORKERS_MOST,
+     "with --measure: threads of a step, where it has use "
+     "for them",
+     "n"},
 };
 
 /* A corpus that exists only in thought: characters, and just enough of them. */
@@ -129,14 +136,16 @@ static struct error *look_at_corpus(const struct plan *plan, const char *name, s
 static struct error *print_plan(
     cJSON *root, const struct plan *plan, const struct job_list *jobs, const struct corpus_info *info, int workers) {
 	struct plan_cost cost;
+	struct outlook outlook = {.threads = NULL};
 	plan_cost(plan, jobs, info, workers, &cost);
+	jobs_outlook(jobs, workers, &outlook);
 	cJSON_DeleteItemFromObjectCaseSensitive(root, "_cost");
 	cJSON *object = cJSON_AddObjectToObject(root, "_cost");
 	if (!object || !json_add_number(object, "runs", cost.runs) || !json_add_number(object, "trunks", cost.trunks) ||
 	    !json_add_number(object, "short_runs", cost.short_runs) || !json_add_number(object, "flops", cost.flops) ||
-	    !json_add_number(object, "workers", workers) ||
-	    !json_add_number(object, "seconds", jobs_time_left(jobs, workers)) ||
-	    !json_add_number(object, "memory_bytes", cost.memory) || !json_add_number(object, "disk_bytes", cost.disk))
+	    !json_add_number(object, "workers", workers) || !json_add_number(object, "seconds", outlook.seconds) ||
+	    !json_add_number(object, "idle", outlook.idle) || !json_add_number(object, "memory_bytes", cost.memory) ||
+	    !json_add_number(object, "disk_bytes", cost.disk))
 		return error_memory(256);
 	struct text out = {0};
 	json_print(root, true, &out);
@@ -153,20 +162,17 @@ static struct error *make_plan(const struct plan_options *options, struct choice
 	struct job_list jobs = {0};
 	struct plan_speed speed = {0};
 	struct text out = {0};
-	char vocab[24];
 	if (options->corpus) TRY(plan_set_corpus(plan, options->corpus));
 	const bool imagined = !plan->corpus && !plan->source;
 	TRY(look_at_corpus(plan, choice->name.data, &info));
 	TRY(plan_check(plan, choice->name.data, &info));
-	snprintf(vocab, sizeof vocab, "%d", info.vocab);
-	const char *const arguments[] = {
-	    "rung", "plan", choice->plan ? "--plan" : "--preset", choice->plan ? choice->plan : choice->preset, "--measure",
-	    vocab,  NULL};
-
 	struct error *error = jobs_make(plan, &info, "", &jobs);
 	if (!error && !options->json)
 		fprintf(stderr, "timing some steps of every rung on %d core%s ...\n", workers, workers == 1 ? "" : "s");
-	if (!error) error = measure_everywhere(plan, arguments, workers, &speed);
+	if (!error)
+		error = measure_everywhere(
+		    plan, choice->plan ? "--plan" : "--preset", choice->plan ? choice->plan : choice->preset, info.vocab,
+		    workers, &speed);
 	if (error) goto done;
 	jobs_predict(&jobs, speed.rungs, &info);
 	if (options->json) {
@@ -188,9 +194,9 @@ done:
 	return error;
 }
 
-static struct error *print_measurement(const struct plan *plan, int vocab) {
+static struct error *print_measurement(const struct plan *plan, int vocab, int threads) {
 	struct text out = {0};
-	struct error *error = measure_here(plan, vocab, &out);
+	struct error *error = measure_here(plan, vocab, threads, &out);
 	if (!error) fputs(out.data, stdout);
 	text_free(&out);
 	return error;
@@ -211,8 +217,8 @@ int plan_command(int argc, char **argv) {
 	if (!choice.preset && !choice.plan) choice.preset = "demo";
 	error = read_choice(&choice);
 	if (!error)
-		error =
-		    options.measure ? print_measurement(&choice.parsed, (int)options.measure) : make_plan(&options, &choice);
+		error = options.measure ? print_measurement(&choice.parsed, (int)options.measure, (int)options.threads)
+		                        : make_plan(&options, &choice);
 	choice_free(&choice);
 	return error_report(error);
 }
@@ -232,8 +238,7 @@ static const struct option_row sweep_rows[] = {
     {"preset", OPTION_TEXT, SWEEP(preset), "", 0, 0, "a built-in plan: demo, hour or evening", "NAME"},
     {"plan", OPTION_TEXT, SWEEP(plan), "", 0, 0, "a plan of your own; docs/plan.md has every field", "FILE"},
     {"corpus", OPTION_TEXT, SWEEP(corpus), "", 0, 0, "the corpus, instead of the one that the plan names", "FILE"},
-    {"workers", OPTION_COUNT, SWEEP(workers), "", 1, WORKERS_MOST, "runs at a time; as many as cores when not given",
-     "n"},
+    {"workers", OPTION_COUNT, SWEEP(workers), "", 1, WORKERS_MOST, WORKERS_HELP, "n"},
     {"json", OPTION_FLAG, SWEEP(json), "", 0, 0, "a summary as JSON on standard output", NULL},
     {"quiet", OPTION_FLAG, SWEEP(quiet), "", 0, 0, "no progress", NULL},
 };
@@ -260,12 +265,11 @@ static void warn_of_small_disk(const struct lab *lab, const struct job_list *job
 /* Times the rungs, so that the longest path and the ETA are known. */
 static struct error *predict(const struct lab *lab, struct job_list *jobs, struct sweep_options *options) {
 	struct plan_speed speed = {0};
-	char vocab[24], time[HUMAN_SIZE];
+	char time[HUMAN_SIZE];
 	char *path = path_join(lab->folder, "plan.json");
 	if (!path) return error_memory(256);
-	snprintf(vocab, sizeof vocab, "%d", corpus_info(lab->corpus)->vocab);
-	const char *const arguments[] = {"rung", "plan", "--plan", path, "--measure", vocab, NULL};
-	struct error *error = measure_everywhere(&lab->plan, arguments, options->workers, &speed);
+	const int vocab = corpus_info(lab->corpus)->vocab;
+	struct error *error = measure_everywhere(&lab->plan, "--plan", path, vocab, options->workers, &speed);
 	if (!error) {
 		jobs_predict(jobs, speed.rungs, corpus_info(lab->corpus));
 		options->peak_gflops = speed.peak_gflops;

@@ -32,8 +32,11 @@ void jobs_predict(struct job_list *jobs, const struct rung_speed *speeds, const 
 			job->seconds =
 			    fmin(COMPRESS_BYTES_MOST, (double)(corpus->bytes[SPLIT_TRAIN] + corpus->bytes[SPLIT_HELD_OUT])) /
 			    COMPRESS_BYTES_PER_SECOND;
-		else
+		else {
 			job->seconds = predict(job, &speeds[job->rung], corpus);
+			job->team = speeds[job->rung].team;
+			job->gain = speeds[job->rung].gain;
+		}
 	}
 }
 

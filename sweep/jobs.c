@@ -230,105 +230,25 @@ static double job_seconds(const struct job_list *jobs, const struct job *job) {
 	return job->seconds * (job->kind == JOB_COMPRESS ? 1 : jobs->slowness[job->rung]);
 }
 
-static double seconds_left(const struct job_list *jobs, const struct job *job) {
+double job_seconds_left(const struct job_list *jobs, const struct job *job) {
 	if (job->state != JOB_WAITING && job->state != JOB_RUNNING) return 0;
 	return job_seconds(jobs, job) * (1 - job->progress);
 }
 
-/* The part of a trunk's seconds that come after `step`. */
-static double seconds_after(const struct job_list *jobs, const struct job *trunk, int64_t step) {
+double trunk_seconds_after(const struct job_list *jobs, const struct job *trunk, int64_t step) {
 	return job_seconds(jobs, trunk) * (double)(trunk->ends - step) / (double)(trunk->ends - trunk->begins);
 }
 
 double job_path(const struct job_list *jobs, int job) {
 	const struct job *self = &jobs->items[job];
-	const double own = seconds_left(jobs, self);
+	const double own = job_seconds_left(jobs, self);
 	double longest = own;
 	if (self->kind != JOB_TRUNK) return longest;
 	for (int i = 0; i < jobs->count; i++) {
 		const struct job *branch = &jobs->items[i];
 		if (branch->trunk != job || branch->state != JOB_WAITING || branch->ready) continue;
-		const double until = fmax(0, own - seconds_after(jobs, self, branch->begins));
-		longest = fmax(longest, until + seconds_left(jobs, branch));
+		const double until = fmax(0, own - trunk_seconds_after(jobs, self, branch->begins));
+		longest = fmax(longest, until + job_seconds_left(jobs, branch));
 	}
 	return longest;
-}
-
-/* ---------------------------------------------------------------------------------------------------------- playing ahead --- */
-
-/* The scheduler's own rule on predicted times. */
-struct play {
-	const struct job_list *jobs;
-	double *left, *path;
-	bool *running, *waiting;
-};
-
-static bool play_ready(const struct play *play, int i) {
-	const struct job *job = &play->jobs->items[i];
-	if (job->ready || job->trunk < 0) return true;
-	const int trunk = job->trunk;
-	if (!play->running[trunk] && !play->waiting[trunk]) return true;
-	return play->left[trunk] <= seconds_after(play->jobs, &play->jobs->items[trunk], job->begins) * (1 + 1e-9);
-}
-
-static int play_start(struct play *play, int workers) {
-	int busy = 0;
-	for (int i = 0; i < play->jobs->count; i++) busy += play->running[i];
-	while (busy < workers) {
-		int best = -1;
-		for (int i = 0; i < play->jobs->count; i++)
-			if (play->waiting[i] && play_ready(play, i) && (best < 0 || play->path[i] > play->path[best])) best = i;
-		if (best < 0) break;
-		play->waiting[best] = false;
-		play->running[best] = true;
-		busy++;
-	}
-	return busy;
-}
-
-/* Seconds until the next job ends or the next trunk passes a branch that somebody waits for. */
-static double play_next_event(const struct play *play) {
-	const struct job_list *jobs = play->jobs;
-	double next = INFINITY;
-	for (int i = 0; i < jobs->count; i++) {
-		if (play->running[i]) next = fmin(next, play->left[i]);
-		const int trunk = jobs->items[i].trunk;
-		if (!play->waiting[i] || trunk < 0 || !play->running[trunk] || play_ready(play, i)) continue;
-		next = fmin(next, play->left[trunk] - seconds_after(jobs, &jobs->items[trunk], jobs->items[i].begins));
-	}
-	return next;
-}
-
-double jobs_time_left(const struct job_list *jobs, int workers) {
-	const size_t count = (size_t)jobs->count;
-	struct play play = {
-	    .jobs = jobs,
-	    .left = array_new(count, sizeof(double)),
-	    .path = array_new(count, sizeof(double)),
-	    .running = array_new(count, sizeof(bool)),
-	    .waiting = array_new(count, sizeof(bool)),
-	};
-	double time = 0;
-	if (play.left && play.path && play.running && play.waiting) {
-		for (int i = 0; i < jobs->count; i++) {
-			play.left[i] = seconds_left(jobs, &jobs->items[i]);
-			play.path[i] = job_path(jobs, i);
-			play.running[i] = jobs->items[i].state == JOB_RUNNING;
-			play.waiting[i] = jobs->items[i].state == JOB_WAITING;
-		}
-		while (play_start(&play, workers) > 0) {
-			const double step = play_next_event(&play);
-			time += step;
-			for (int i = 0; i < jobs->count; i++) {
-				if (!play.running[i]) continue;
-				play.left[i] -= step;
-				if (play.left[i] <= 0) play.running[i] = false;
-			}
-		}
-	}
-	free(play.left);
-	free(play.path);
-	free(play.running);
-	free(play.waiting);
-	return time;
 }

@@ -1,7 +1,9 @@
-/* How fast the rungs are here: real steps of every shape, on all cores at once, since that is how they will run. */
+/* How fast the rungs are here: real steps of every shape, on all cores at once, since that is how they will run; and then
+ * with the threads that one run could use, since that is how a ladder ends. */
 #include "sweep/sweep.h"
 #include "sweep/worker.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,7 +34,12 @@ static double time_calls(struct model *model, const uint16_t *tokens, int batch,
 	return (now - begin) / calls;
 }
 
-static struct error *measure_rung(const struct train_config *config, int vocab, struct rung_speed *speed) {
+/* Micro-batches of a step, which is how many threads a run has use for. */
+static int pieces_of(const struct train_config *config) {
+	return ((int)config->batch + train_micro_batch(config) - 1) / train_micro_batch(config);
+}
+
+static struct error *measure_rung(const struct train_config *config, int vocab, int threads, struct rung_speed *speed) {
 	const struct shape shape = {vocab, (int)config->context, (int)config->width, (int)config->depth};
 	const int batch = (int)config->batch, sequences = train_micro_batch(config);
 	const size_t count = (size_t)batch * ((size_t)config->context + 1);
@@ -40,36 +47,39 @@ static struct error *measure_rung(const struct train_config *config, int vocab, 
 	uint16_t *tokens = array_new(count, sizeof *tokens);
 	struct error *error =
 	    tokens ? model_open(&shape, sequences, true, kernels_widest(), &model) : error_memory(count * sizeof *tokens);
+	if (!error && threads > 1) error = model_use_threads(model, threads);
 	if (!error) {
 		model_initialise(model, 1);
 		struct rng rng = rng_make(1, "measure");
 		for (size_t i = 0; i < count; i++) tokens[i] = (uint16_t)rng_below(&rng, (uint64_t)vocab);
 		speed->step = time_calls(model, tokens, batch, true, STEP_SECONDS);
-		speed->forward = time_calls(model, tokens, sequences, false, FORWARD_SECONDS) / sequences;
+		speed->forward = threads > 1 ? 0 : time_calls(model, tokens, sequences, false, FORWARD_SECONDS) / sequences;
 	}
 	model_close(model);
 	free(tokens);
 	return error;
 }
 
-struct error *measure_rungs(const struct plan *plan, int vocab, struct rung_speed *speeds) {
+struct error *measure_rungs(const struct plan *plan, int vocab, int threads, struct rung_speed *speeds) {
 	machine_flush_denormals();
 	for (int r = 0; r < plan->rung_count; r++) {
+		const struct train_config *config = &plan->rungs[r].config;
 		int known = 0;
-		while (known < r && !same_work(&plan->rungs[known].config, &plan->rungs[r].config)) known++;
+		while (known < r && !same_work(&plan->rungs[known].config, config)) known++;
+		const int team = pieces_of(config) < threads ? pieces_of(config) : threads;
 		if (known < r)
 			speeds[r] = speeds[known];
-		else
-			TRY(measure_rung(&plan->rungs[r].config, vocab, &speeds[r]));
+		else if (team > 1 || threads <= 1)
+			TRY(measure_rung(config, vocab, team, &speeds[r]));
 	}
 	return NULL;
 }
 
-struct error *measure_here(const struct plan *plan, int vocab, struct text *out) {
+struct error *measure_here(const struct plan *plan, int vocab, int threads, struct text *out) {
 	struct rung_speed *speeds = array_new((size_t)plan->rung_count, sizeof *speeds);
 	if (!speeds) return error_memory((size_t)plan->rung_count * sizeof *speeds);
-	const double peak = machine_peak_gflops(PEAK_SECONDS);
-	struct error *error = measure_rungs(plan, vocab, speeds);
+	const double peak = threads > 1 ? 0 : machine_peak_gflops(PEAK_SECONDS);
+	struct error *error = measure_rungs(plan, vocab, threads, speeds);
 	if (!error) {
 		text_add(out, "{\"peak_gflops\": %.6g, \"rungs\": [", peak);
 		for (int r = 0; r < plan->rung_count; r++)
@@ -124,16 +134,16 @@ static struct error *collect(struct worker *worker, struct answer *answer) {
 	return error;
 }
 
-struct error *measure_everywhere(
-    const struct plan *plan, const char *const *arguments, int workers, struct plan_speed *speed) {
-	*speed = (struct plan_speed){.rung_count = plan->rung_count};
-	speed->rungs = array_new((size_t)plan->rung_count, sizeof *speed->rungs);
+/* Adds up what `workers` children say that measure at the same time, each with `threads` threads. A child with one
+ * thread has a core of its own. */
+static struct error *measure_together(const char *const *arguments, int workers, int threads, struct plan_speed *sum) {
 	struct worker *children = array_new((size_t)workers, sizeof *children);
-	struct answer answer = {speed, NULL};
+	struct answer answer = {sum, NULL};
 	int *cores = NULL, core_count = 0, started = 0;
-	struct error *error = children && speed->rungs ? worker_cores(workers, &cores, &core_count) : error_memory(4096);
+	struct error *error = children ? worker_cores(workers, &cores, &core_count) : error_memory(4096);
 	while (!error && started < workers) {
-		error = worker_start(arguments, NULL, core_count ? cores[started] : -1, &children[started]);
+		const int core = core_count && threads == 1 ? cores[started] : -1;
+		error = worker_start(arguments, NULL, core, &children[started]);
 		started += !error;
 	}
 	for (int w = 0; w < started; w++) {
@@ -149,10 +159,46 @@ struct error *measure_everywhere(
 		error_free(answer.error);
 	else
 		error = answer.error;
-	for (int r = 0; !error && r < plan->rung_count; r++) {
+	return error;
+}
+
+/* What a team of threads gains, from its step beside that of a single thread. */
+static void set_teams(
+    const struct plan *plan, int threads, const struct plan_speed *together, struct plan_speed *speed) {
+	for (int r = 0; r < plan->rung_count; r++) {
+		const int pieces = pieces_of(&plan->rungs[r].config), team = pieces < threads ? pieces : threads;
+		if (team < 2 || !(together->rungs[r].step > 0)) continue;
+		speed->rungs[r].team = team;
+		speed->rungs[r].gain = fmin(team, fmax(1, speed->rungs[r].step / together->rungs[r].step));
+	}
+}
+
+struct error *measure_everywhere(
+    const struct plan *plan, const char *source, const char *name, int vocab, int workers, struct plan_speed *speed) {
+	*speed = (struct plan_speed){.rung_count = plan->rung_count};
+	struct plan_speed together = *speed;
+	speed->rungs = array_new((size_t)plan->rung_count, sizeof *speed->rungs);
+	together.rungs = array_new((size_t)plan->rung_count, sizeof *together.rungs);
+	if (!speed->rungs || !together.rungs) {
+		free(together.rungs);
+		return error_memory((size_t)plan->rung_count * sizeof *speed->rungs);
+	}
+	char vocab_text[24], threads_text[24];
+	snprintf(vocab_text, sizeof vocab_text, "%d", vocab);
+	snprintf(threads_text, sizeof threads_text, "%d", workers);
+	const char *const alone[] = {"rung", "plan", source, name, "--measure", vocab_text, NULL};
+	const char *const team[] = {"rung", "plan", source, name, "--measure", vocab_text, "--threads", threads_text, NULL};
+	struct error *error = measure_together(alone, workers, 1, speed);
+	for (int r = 0; r < plan->rung_count; r++) {
 		speed->rungs[r].step /= workers;
 		speed->rungs[r].forward /= workers;
 	}
 	speed->peak_gflops /= workers;
+	int most = 1;
+	for (int r = 0; r < plan->rung_count; r++)
+		if (pieces_of(&plan->rungs[r].config) > most) most = pieces_of(&plan->rungs[r].config);
+	if (!error && workers > 1 && most > 1) error = measure_together(team, 1, workers, &together);
+	if (!error) set_teams(plan, workers, &together, speed);
+	free(together.rungs);
 	return error;
 }

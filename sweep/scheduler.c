@@ -1,4 +1,6 @@
-/* The sweep: a child for every job, as many at a time as there are workers, the longest remaining path first. */
+/* The sweep: a child for every job, as many at a time as there are workers, the longest remaining path first. A worker
+ * without a job lends its core to one that has a use for a further thread; threads change no bit of a result, so that can
+ * be done, and undone, at any step. */
 #include "sweep/show.h"
 #include "sweep/worker.h"
 
@@ -10,6 +12,7 @@
 
 #define POLL_MILLISECONDS 200
 #define SHOW_SECONDS 0.5
+#define SHARE_SECONDS 5 /* between two looks at who needs the spare cores most, when nothing begins or ends */
 /* Predicted seconds that weigh as much as the prediction itself, so that the first moments do not shake the ETA. */
 #define PREDICTION_WEIGHT 5
 
@@ -23,9 +26,10 @@ struct sweep {
 	struct text *answers;    /* the same: what the compressors have said */
 	double *last_heard;      /* the same: clock at the start or at the latest progress */
 	double *spent, *planned; /* (rungs): measured and predicted seconds of the work done so far */
+	struct text *told;       /* the same: the last word on threads and cores */
 	int *cores, core_count;
 	struct progress progress;
-	double started, shown;
+	double started, shown, shared;
 };
 
 /* ---------------------------------------------------------------------------------------------------- starting a job --- */
@@ -63,20 +67,73 @@ static struct error *start_job(struct sweep *sweep, int index, int w) {
 	struct error *error = path && log ? NULL : error_memory(256);
 	if (!error && job->kind != JOB_COMPRESS) error = write_job(sweep, job, path);
 	if (!error) {
+		/* A run takes its core itself, when it is told: what starts on one core believes that there are no others. */
+		const bool pinned = sweep->core_count && job->kind == JOB_COMPRESS;
 		const char *const train[] = {"rung", "train", "--job", path, "--json", NULL};
 		const char *const compress[] = {"rung", "data", "compress", sweep->lab->corpus_path, "--json", NULL};
 		error = worker_start(
-		    job->kind == JOB_COMPRESS ? compress : train, log, sweep->core_count ? sweep->cores[w] : -1,
-		    &sweep->workers[w]);
+		    job->kind == JOB_COMPRESS ? compress : train, log, pinned ? sweep->cores[w] : -1, &sweep->workers[w]);
 	}
 	free(path);
 	free(log);
 	if (error) return error;
 	job->state = JOB_RUNNING;
-	sweep->news[w] = (struct job_news){index, job->begins, job->ends, NAN, NAN, NAN};
+	sweep->news[w] = (struct job_news){index, job->begins, job->ends, NAN, NAN, NAN, 1};
+	text_clear(&sweep->told[w]);
+	sweep->shared = 0;
 	sweep->last_heard[w] = clock_seconds();
 	text_clear(&sweep->answers[w]);
 	return NULL;
+}
+
+/* ---------------------------------------------------------------------------------------------------- sharing the cores --- */
+
+/* "threads 2 cores 5 7": its own core, and those of the next `threads` - 1 workers without a job from *idle on. */
+static void add_word(const struct sweep *sweep, int w, int threads, int *idle, struct text *word) {
+	text_add(word, "threads %d", threads);
+	if (sweep->core_count) text_add(word, " cores %d", sweep->cores[w]);
+	for (int t = 1; t < threads; t++, ++*idle) {
+		while (sweep->workers[*idle].pid) ++*idle;
+		if (sweep->core_count) text_add(word, " %d", sweep->cores[*idle]);
+	}
+	text_add_string(word, "\n");
+}
+
+/* Tells every run how many threads it has now. Those that give up cores hear it first. */
+static struct error *share(struct sweep *sweep) {
+	const int workers = sweep->options->workers;
+	struct core_share *shares = array_new((size_t)workers, sizeof *shares);
+	struct text *words = array_new((size_t)workers, sizeof *words);
+	struct error *error = shares && words ? NULL : error_memory((size_t)workers * sizeof *shares);
+	int running = 0, idle = 0;
+	for (int w = 0; w < workers && !error; w++) {
+		const int job = sweep->news[w].job;
+		if (job >= 0) shares[running++] = (struct core_share){&sweep->jobs->items[job], job_path(sweep->jobs, job), 1};
+	}
+	if (!error) share_cores(shares, running, workers);
+	for (int w = 0, k = 0; w < workers && !error; w++) {
+		if (sweep->news[w].job < 0) continue;
+		add_word(sweep, w, shares[k++].threads, &idle, &words[w]);
+		error = text_error(&words[w]);
+	}
+	for (int more = 0; more <= 1; more++)
+		for (int w = 0, k = 0; w < workers && !error; w++) {
+			if (sweep->news[w].job < 0) continue;
+			const int threads = shares[k++].threads;
+			const bool is_news = !sweep->told[w].data || strcmp(sweep->told[w].data, words[w].data) != 0;
+			if (!is_news || (threads > sweep->news[w].threads) != more) continue;
+			if (sweep->jobs->items[sweep->news[w].job].kind != JOB_COMPRESS)
+				worker_tell(&sweep->workers[w], words[w].data);
+			sweep->news[w].threads = threads;
+			text_clear(&sweep->told[w]);
+			text_add_string(&sweep->told[w], words[w].data);
+			error = text_error(&sweep->told[w]);
+		}
+	for (int w = 0; words && w < workers; w++) text_free(&words[w]);
+	free(words);
+	free(shares);
+	sweep->shared = clock_seconds();
+	return error;
 }
 
 /* ------------------------------------------------------------------------------------------------- listening to a child --- */
@@ -101,7 +158,7 @@ static void note_step(struct sweep *sweep, int w, double step) {
 	const bool first = isnan(sweep->news[w].tokens_per_second);
 	if (progress > job->progress && !(first && progress > 0.05)) {
 		sweep->planned[job->rung] += (progress - job->progress) * job->seconds;
-		sweep->spent[job->rung] += now - sweep->last_heard[w];
+		sweep->spent[job->rung] += (now - sweep->last_heard[w]) * job_gain(job, sweep->news[w].threads);
 	}
 	job->progress = progress;
 	sweep->last_heard[w] = now;
@@ -218,6 +275,7 @@ static struct error *end_job(struct sweep *sweep, int w, bool stopping) {
 	const int code = worker_wait(&sweep->workers[w]);
 	struct error *error = NULL;
 	sweep->news[w].job = -1;
+	sweep->shared = 0;
 	if (code == 0 && job->kind == JOB_COMPRESS) error = keep_compressors(sweep, w);
 	if (code == 0 && !error) {
 		job->state = JOB_DONE;
@@ -300,6 +358,7 @@ static struct error *run_jobs(struct sweep *sweep) {
 	for (;;) {
 		if (!stopping) TRY(fill_workers(sweep));
 		if (running_count(sweep) == 0) break;
+		if (!stopping && clock_seconds() - sweep->shared > SHARE_SECONDS) TRY(share(sweep));
 		show(sweep);
 		TRY(listen_to_workers(sweep, stopping));
 		if (!stopping && interrupt_pending()) {
@@ -368,6 +427,7 @@ struct error *sweep_run(
 	    .workers = array_new(workers, sizeof *sweep.workers),
 	    .news = array_new(workers, sizeof *sweep.news),
 	    .answers = array_new(workers, sizeof *sweep.answers),
+	    .told = array_new(workers, sizeof *sweep.told),
 	    .last_heard = array_new(workers, sizeof *sweep.last_heard),
 	    .spent = array_new(rungs, sizeof *sweep.spent),
 	    .planned = array_new(rungs, sizeof *sweep.planned),
@@ -375,7 +435,8 @@ struct error *sweep_run(
 	    .shown = clock_seconds(),
 	};
 	struct error *error = NULL;
-	if (!sweep.workers || !sweep.news || !sweep.answers || !sweep.last_heard || !sweep.spent || !sweep.planned)
+	if (!sweep.workers || !sweep.news || !sweep.answers || !sweep.told || !sweep.last_heard || !sweep.spent ||
+	    !sweep.planned)
 		error = error_memory(workers * sizeof *sweep.workers);
 	if (!error) {
 		for (size_t w = 0; w < workers; w++) sweep.news[w].job = -1;
@@ -395,9 +456,11 @@ struct error *sweep_run(
 	if (!error) error = points_write(lab, jobs);
 	if (!error && !outcome->interrupted) error = sample_write(lab, jobs);
 	for (size_t w = 0; sweep.answers && w < workers; w++) text_free(&sweep.answers[w]);
+	for (size_t w = 0; sweep.told && w < workers; w++) text_free(&sweep.told[w]);
 	free(sweep.workers);
 	free(sweep.news);
 	free(sweep.answers);
+	free(sweep.told);
 	free(sweep.last_heard);
 	free(sweep.spent);
 	free(sweep.planned);

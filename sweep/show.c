@@ -27,15 +27,18 @@ void show_job(const struct plan *plan, const struct job *job, struct text *out) 
 struct rung_cost {
 	double flops, seconds;
 	int64_t least_steps, most_steps;
+	int threads; /* the most that one of its jobs will get */
 };
 
-static struct rung_cost add_up(const struct job_list *jobs, int rung, const struct corpus_info *corpus) {
+static struct rung_cost add_up(
+    const struct job_list *jobs, int rung, const int *threads, const struct corpus_info *corpus) {
 	struct rung_cost cost = {.least_steps = INT64_MAX};
 	for (int i = 0; i < jobs->count; i++) {
 		const struct job *job = &jobs->items[i];
 		if (job->kind == JOB_COMPRESS || job->rung != rung) continue;
 		cost.flops += job_flops(job, corpus);
 		cost.seconds += job->seconds;
+		if (threads[i] > cost.threads) cost.threads = threads[i];
 		if (job->kind == JOB_TRUNK) continue;
 		if (job->ends < cost.least_steps) cost.least_steps = job->ends;
 		if (job->ends > cost.most_steps) cost.most_steps = job->ends;
@@ -54,7 +57,7 @@ static char *range_text(const char *first, const char *last, char out[2 * HUMAN_
 
 /* Two tables, as one would be wider than a terminal. */
 #define SHAPE_HEAD "   d   L       N  embedding  attention     mlp    head  tokens/step    rate"
-#define COST_HEAD "   d   L  runs  tokens      steps             FLOPs  time on one core"
+#define COST_HEAD "   d   L  runs  tokens      steps             FLOPs  time on one core  threads"
 
 static void add_shape(const struct rung *rung, const struct corpus_info *corpus, struct text *out) {
 	const struct shape shape = train_shape(&rung->config, corpus);
@@ -67,10 +70,10 @@ static void add_shape(const struct rung *rung, const struct corpus_info *corpus,
 }
 
 static void add_cost(
-    const struct plan *plan, int index, const struct job_list *jobs, const struct corpus_info *corpus,
-    struct text *out) {
+    const struct plan *plan, int index, const struct job_list *jobs, const int *threads,
+    const struct corpus_info *corpus, struct text *out) {
 	const struct rung *rung = &plan->rungs[index];
-	const struct rung_cost cost = add_up(jobs, index, corpus);
+	const struct rung_cost cost = add_up(jobs, index, threads, corpus);
 	char first[HUMAN_SIZE], last[HUMAN_SIZE], number[HUMAN_SIZE], range[2 * HUMAN_SIZE + 2];
 	text_add(
 	    out, "%4lld %3lld %5d", (long long)rung->config.width, (long long)rung->config.depth,
@@ -81,7 +84,10 @@ static void add_cost(
 	snprintf(first, sizeof first, "%lld", (long long)cost.least_steps);
 	snprintf(last, sizeof last, "%lld", (long long)cost.most_steps);
 	text_add(out, "  %-14s %8.2e", range_text(first, last, range), cost.flops);
-	text_add(out, "  %s\n", human_seconds(cost.seconds, number));
+	snprintf(last, sizeof last, "%d", cost.threads);
+	text_add(
+	    out, "  %-16s  %s\n", human_seconds(cost.seconds, number),
+	    range_text("1", cost.threads > 1 ? last : "1", range));
 }
 
 static void add_notes(
@@ -110,6 +116,12 @@ void show_plan(
     const struct plan *plan, const struct job_list *jobs, const char *corpus_name, const struct corpus_info *corpus,
     int workers, double peak_gflops, struct text *out) {
 	struct plan_cost cost;
+	struct outlook outlook = {.threads = array_new((size_t)jobs->count, sizeof(int))};
+	if (!outlook.threads) {
+		out->failed = true;
+		return;
+	}
+	jobs_outlook(jobs, workers, &outlook);
 	char train[HUMAN_SIZE], held_out[HUMAN_SIZE], total[HUMAN_SIZE], wall[HUMAN_SIZE];
 	plan_cost(plan, jobs, corpus, workers, &cost);
 	text_add(
@@ -126,14 +138,15 @@ void show_plan(
 	for (int r = 0; r < plan->rung_count; r++) add_shape(&plan->rungs[r], corpus, out);
 	text_add_string(out, "\n" COST_HEAD "\n");
 	double seconds = 0, training = 0;
-	for (int r = 0; r < plan->rung_count; r++) add_cost(plan, r, jobs, corpus, out);
+	for (int r = 0; r < plan->rung_count; r++) add_cost(plan, r, jobs, outlook.threads, corpus, out);
 	for (int i = 0; i < jobs->count; i++) {
 		seconds += jobs->items[i].seconds;
 		training += jobs->items[i].kind == JOB_COMPRESS ? 0 : jobs->items[i].seconds;
 	}
 	text_add(
-	    out, "\ntime     %s on %d worker%s, %s on one core", human_seconds(jobs_time_left(jobs, workers), wall),
-	    workers, workers == 1 ? "" : "s", human_seconds(seconds, total));
+	    out, "\ntime     %s on %d core%s, which are idle for %.0f %% of it; %s on one",
+	    human_seconds(outlook.seconds, wall), workers, workers == 1 ? "" : "s", 100 * outlook.idle,
+	    human_seconds(seconds, total));
 	if (peak_gflops > 0)
 		text_add(
 		    out, "\nspeed    %.0f %% of the core's peak of %.0f GFLOP/s", cost.flops / training / peak_gflops * 1e-7,
@@ -142,6 +155,7 @@ void show_plan(
 	text_add(out, "memory   %s, all workers\n", human_bytes(cost.memory, total));
 	text_add(out, "disk     %s\n", human_bytes(cost.disk, total));
 	add_notes(plan, jobs, &cost, out);
+	free(outlook.threads);
 }
 
 /* --------------------------------------------------------------------------------------------------- a sweep under way --- */
@@ -154,6 +168,7 @@ static void add_news(const struct plan *plan, const struct job *job, const struc
 	text_add(out, "  %lld/%lld", (long long)news->step, (long long)news->steps);
 	if (!isnan(news->loss)) text_add(out, "  loss %.3f", news->loss);
 	if (!isnan(news->held_out)) text_add(out, "  held-out %.3f", news->held_out);
+	if (news->threads > 1) text_add(out, "  %d threads", news->threads);
 	if (news->tokens_per_second > 0) text_add(out, "  %s tok/s", human_count(news->tokens_per_second, speed));
 }
 

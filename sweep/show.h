@@ -14,6 +14,7 @@ struct job_news {
 	int job; /* index; -1: the worker is free */
 	int64_t step, steps;
 	double loss, held_out, tokens_per_second; /* NaN: not heard yet */
+	int threads;
 };
 
 /* A bar for the whole ladder, then a line for each running job. */

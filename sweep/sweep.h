@@ -1,8 +1,8 @@
 /* sweep.h - many runs: a plan becomes a lab full of run records and one table of points.
  *
  * A plan (docs/plan.md) names a corpus and the rungs of a ladder. Every (rung, seed) is one trunk, trained at a constant
- * rate, and a cooldown from it for every horizon; each of these is a job, executed by a single-threaded child process on
- * a core of its own. The files in the lab are the truth: what is done is read from them, so a sweep that was stopped in
+ * rate, and a cooldown from it for every horizon; each of these is a job, executed by a child process on a core of its
+ * own, and on the cores besides that no other job can use. The files in the lab are the truth: what is done is read from them, so a sweep that was stopped in
  * any way goes on where it was. */
 #ifndef RUNG_SWEEP_H
 #define RUNG_SWEEP_H
@@ -94,6 +94,8 @@ struct job {
 	bool ready;      /* `start` is there, or not needed */
 	double seconds;  /* its own work on one core, predicted */
 	double progress; /* part of its own work that is done, 0 to 1 */
+	int team;        /* threads that it has use for here; 0 and 1: one */
+	double gain;     /* its speed with all of them, of that with one */
 };
 
 struct job_list {
@@ -114,10 +116,35 @@ MUST_CHECK struct error *jobs_survey(struct job_list *jobs, const char *lab, str
 /* A waiting job can start when its branch checkpoint is there. A trunk that has diverged or failed before a branch takes
  * the job with it; both are settled here. Returns the ready job with the longest path behind it, -1 for none. */
 int jobs_next(struct job_list *jobs);
-/* Seconds from now to the end of `job` and of everything that waits for it. */
+/* Seconds of one core from now to the end of `job` and of everything that waits for it. */
 double job_path(const struct job_list *jobs, int job);
-/* Seconds until `workers` cores are through with all jobs, from their present progress on. */
-double jobs_time_left(const struct job_list *jobs, int workers);
+/* Seconds of one core that are left of its own work; 0 for what is over. */
+double job_seconds_left(const struct job_list *jobs, const struct job *job);
+/* The part of a trunk's seconds that come after `step`. */
+double trunk_seconds_after(const struct job_list *jobs, const struct job *trunk, int64_t step);
+
+/* ------------------------------------------------------------------------------------------ cores and time (outlook.c) --- */
+
+/* The speed of a job on `threads` cores, of that on one. In between 1 and its team it rises evenly. */
+double job_gain(const struct job *job, int threads);
+
+/* A running job's part of the cores. */
+struct core_share {
+	const struct job *job;
+	double path; /* seconds of one core to its end and that of everything that waits for it */
+	int threads;
+};
+/* Sets `threads`: a core for each of the `count` jobs, and those left over, one by one, to the job that would now keep the
+ * ladder waiting longest and has a use for another. */
+void share_cores(struct core_share *shares, int count, int cores);
+
+struct outlook {
+	double seconds; /* until all jobs are through, from their present progress on */
+	double idle;    /* part of the cores' time in which they have nothing to do */
+	int *threads;   /* (jobs) in: zeros, or NULL; out: the most that each job gets */
+};
+void jobs_outlook(const struct job_list *jobs, int workers, struct outlook *outlook);
+double jobs_time_left(const struct job_list *jobs, int workers); /* outlook.seconds */
 
 /* --------------------------------------------------------------------------------- what it costs (measure.c, cost.c) --- */
 
@@ -125,6 +152,8 @@ double jobs_time_left(const struct job_list *jobs, int workers);
 struct rung_speed {
 	double step;    /* an optimizer step */
 	double forward; /* the loss of one held-out sequence */
+	int team;       /* threads that a run has use for: as many as cores, at most one a micro-batch; 0 and 1: one */
+	double gain;    /* its speed with all of them, of that with one while the other cores are busy */
 };
 
 struct plan_speed {
@@ -133,14 +162,15 @@ struct plan_speed {
 	double peak_gflops; /* of one core while all are busy */
 };
 
-/* Times real steps of every rung's shape in this process, on random tokens, a part of a second each. */
-MUST_CHECK struct error *measure_rungs(const struct plan *plan, int vocab, struct rung_speed *speeds);
+/* Times real steps of every rung's shape in this process, on random tokens, a part of a second each. With `threads`
+ * above 1 only steps of what can use so many, `forward` is 0 then. */
+MUST_CHECK struct error *measure_rungs(const struct plan *plan, int vocab, int threads, struct rung_speed *speeds);
 /* The same, and the core's peak, as a line of JSON: {"peak_gflops", "rungs": [{"step", "forward"}]}. */
-MUST_CHECK struct error *measure_here(const struct plan *plan, int vocab, struct text *out);
-/* The mean over `workers` processes that measure at the same time. `arguments` make this program call measure_here for
- * the plan. The caller frees speed->rungs. */
+MUST_CHECK struct error *measure_here(const struct plan *plan, int vocab, int threads, struct text *out);
+/* The mean over `workers` processes that measure at the same time, and then one process on all their cores. `source`,
+ * "--plan" or "--preset", and `name` are what `rung plan` is told to measure. The caller frees speed->rungs. */
 MUST_CHECK struct error *measure_everywhere(
-    const struct plan *plan, const char *const *arguments, int workers, struct plan_speed *speed);
+    const struct plan *plan, const char *source, const char *name, int vocab, int workers, struct plan_speed *speed);
 
 /* Fills in job.seconds. */
 void jobs_predict(struct job_list *jobs, const struct rung_speed *speeds, const struct corpus_info *corpus);

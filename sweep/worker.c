@@ -17,7 +17,7 @@
 
 extern char **environ;
 
-/* Ours, but one thread each, and nothing that would bind that thread to the same core in all of them. The array is the
+/* Ours, but one thread each where nobody says more, and nothing that would bind threads to the same core in all of them. The array is the
  * caller's; the strings are the environment's own. */
 static char **single_threaded_environment(void) {
 	static const char *const replaced[] = {
@@ -61,40 +61,48 @@ static _Noreturn void become_child(
 }
 
 struct error *worker_start(const char *const *arguments, const char *log, int core, struct worker *worker) {
-	*worker = (struct worker){.output = -1};
+	*worker = (struct worker){.input = -1, .output = -1};
 	struct error *error = NULL;
-	int ends[2] = {-1, -1};
+	int ends[2] = {-1, -1}, inputs[2] = {-1, -1};
 	char **environment = single_threaded_environment();
-	const int input = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	const int errors = log ? open(log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0666)
 	                       : fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
 	if (!environment)
 		error = error_memory(4096);
-	else if (input < 0)
-		error = error_system("open", "/dev/null");
 	else if (errors < 0)
 		error = error_system("write", log ? log : "to standard error");
-	else if (pipe2(ends, O_CLOEXEC))
+	else if (pipe2(ends, O_CLOEXEC) || pipe2(inputs, O_CLOEXEC))
 		error = error_system("open a pipe to", "a worker process");
 	if (!error) {
 		const pid_t self = getpid();
 		const pid_t pid = fork();
-		if (pid == 0) become_child(arguments, environment, self, core, input, ends[1], errors);
+		if (pid == 0) become_child(arguments, environment, self, core, inputs[0], ends[1], errors);
 		if (pid < 0)
 			error = error_system("start", "a worker process");
 		else {
 			worker->pid = pid;
 			worker->output = ends[0];
+			worker->input = inputs[1];
 			fcntl(ends[0], F_SETFL, O_NONBLOCK);
-			ends[0] = -1;
+			fcntl(inputs[1], F_SETFL, O_NONBLOCK);
+			ends[0] = inputs[1] = -1;
 		}
 	}
-	if (ends[0] >= 0) close(ends[0]);
-	if (ends[1] >= 0) close(ends[1]);
-	if (input >= 0) close(input);
+	for (int i = 0; i < 2; i++) {
+		if (ends[i] >= 0) close(ends[i]);
+		if (inputs[i] >= 0) close(inputs[i]);
+	}
 	if (errors >= 0) close(errors);
 	free(environment);
 	return error;
+}
+
+void worker_tell(const struct worker *worker, const char *line) {
+	/* A child that has ended closed its end: SIGPIPE would end this process as well. */
+	struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
+	sigaction(SIGPIPE, &ignore, &before);
+	if (write(worker->input, line, strlen(line)) < 0) errno = 0;
+	sigaction(SIGPIPE, &before, NULL);
 }
 
 void workers_await(const struct worker *workers, int count, int milliseconds) {
@@ -142,9 +150,10 @@ struct error *worker_read(
 int worker_wait(struct worker *worker) {
 	int status = 0;
 	while (waitpid(worker->pid, &status, 0) < 0 && errno == EINTR) continue;
+	close(worker->input);
 	close(worker->output);
 	text_free(&worker->line);
-	*worker = (struct worker){.output = -1};
+	*worker = (struct worker){.input = -1, .output = -1};
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 

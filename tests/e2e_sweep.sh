@@ -198,6 +198,25 @@ check 'preset and plan' 2 '' 'exclude each other' "$rung" plan --preset demo --p
 check 'not a corpus' 3 '' 'tiny-plan.json' "$rung" sweep --preset demo --corpus "$plan" --lab "$scratch/empty"
 check 'no such corpus' 1 '' 'nowhere.corpus, the "corpus" of preset demo: .*--corpus FILE' "$rung" plan --preset demo --corpus "$scratch/nowhere.corpus"
 
+# --------------------------------------------------------------------------------------------------------- cores and threads
+
+# The last run alone, with four micro-batches a step: spare cores become its threads, and change nothing but the time.
+sed -E 's/"context": 32/"context": 128/; s/"horizons": .*,$/"horizons": [80e3],/; /"width": 16|"depth": 1/d' "$plan" >"$scratch/one.json"
+for cores in 1 3; do
+	check "one run, cores to spare: $cores" 0 '^1 of 1 runs done' '' \
+		"$rung" sweep --plan "$scratch/one.json" --lab "$scratch/cores$cores" --workers "$cores"
+done
+holds 'threads change no bit' cmp "$scratch/cores1/points.csv" "$scratch/cores3/points.csv"
+team() { # lab, threads: what the record's core-seconds say
+	local seconds
+	seconds=$(grep -ohE '"(step|core)_seconds":\s*[0-9.e-]+' "$1"/runs/*/run.json | sed 's/.*://' | tr '\n' ' ')
+	awk -v threads="$2" '{ ratio = $2 / $1; exit !(ratio > threads - 0.5 && ratio < threads + 0.001) }' <<<"$seconds"
+}
+holds 'one core, one thread' team "$scratch/cores1" 1
+holds 'three cores, three threads' team "$scratch/cores3" 3
+"$rung" plan --plan "$scratch/one.json" --workers 3 >"$scratch/table" 2>/dev/null
+holds 'plan: the threads are announced' grep -qE '^ +32 +2 +1 .* 1-3$' "$scratch/table"
+
 # ------------------------------------------------------------------------------------------------------------- other corpora
 
 "$rung" data source markov --vocab 12 --tokens 600K --seed 9 --out "$scratch/other.corpus" >/dev/null 2>&1

@@ -116,7 +116,8 @@ static void put_record(const struct job *job, const char *status) {
 	    "{\"id\": \"%s\", \"status\": \"%s\", \"result\": {\"steps\": 1, \"tokens\": 1, \"loss\": 1, \"loss_error\": 1,"
 	    " \"bits_per_byte\": \"nan\", \"train_loss\": 1, \"clipped\": 0, \"flops\": 1, \"trained_tokens\": 1, "
 	    "\"seconds\": 1,"
-	    " \"step_seconds\": 1, \"tokens_per_second\": 1, \"gflops\": 1, \"peak_gflops\": 1, \"peak_fraction\": 1,"
+	    " \"step_seconds\": 1, \"core_seconds\": 1, \"tokens_per_second\": 1, \"gflops\": 1, \"peak_gflops\": 1, "
+	    "\"peak_fraction\": 1,"
 	    " \"memory_bytes\": 1, \"weights_hash\": \"0123456789abcdef\"}}",
 	    job->id, status);
 	put(job->folder, "run.json", record.data);
@@ -216,9 +217,10 @@ static void branches_wait_for_their_trunk(void **state) {
 	folder_remove(lab);
 }
 
-/* A ladder of `trunks` trunks, four cooldowns each, and some runs alone. All times are multiples of 1/4, so that the clock
- * below, which ticks in eighths, meets every event exactly. */
+/* A ladder of `trunks` trunks, four cooldowns each, and some runs alone; every other job can use two threads and is twice
+ * as fast then. All times are multiples of 1/4, so that the clock below, which ticks in 64ths, meets every event exactly. */
 #define MOST 64
+#define TICK (1.0 / 64)
 static struct job_list random_ladder(struct rng *rng, struct job *items, double *slowness) {
 	struct job_list jobs = {.items = items, .slowness = slowness, .rung_count = 1};
 	slowness[0] = 1 + (double)rng_below(rng, 2);
@@ -238,13 +240,21 @@ static struct job_list random_ladder(struct rng *rng, struct job *items, double 
 	for (int a = 0; a < alone; a++)
 		items[jobs.count++] =
 		    (struct job){.kind = JOB_RUN, .trunk = -1, .ends = 100, .seconds = (double)(1 + rng_below(rng, 200)) / 4};
+	for (int i = 0; i < jobs.count; i++) {
+		items[i].team = 1 + (int)rng_below(rng, 2);
+		items[i].gain = items[i].team;
+	}
 	return jobs;
 }
 
-/* The rule once more, played with a clock: at every tick free workers take the ready job with the longest path. */
-static double play_with_a_clock(const struct job_list *jobs, int workers) {
+/* The rules once more, played with a clock: at every tick free workers take the ready job with the longest path. What
+ * cores are left then become second threads, where the most is left to do; who has one keeps it until something begins
+ * or ends or a branch is passed. Returns the seconds; *used gets those of all cores that were busy. */
+static double play_with_a_clock(const struct job_list *jobs, int workers, bool teams, double *used) {
 	double done[MOST] = {0}, need[MOST], path[MOST];
 	bool started[MOST] = {0};
+	int threads[MOST] = {0}, state_before = -1;
+	*used = 0;
 	for (int i = 0; i < jobs->count; i++) need[i] = jobs->items[i].seconds * jobs->slowness[0];
 	for (int i = 0; i < jobs->count; i++) {
 		path[i] = need[i];
@@ -253,12 +263,15 @@ static double play_with_a_clock(const struct job_list *jobs, int workers) {
 				path[i] = fmax(path[i], need[i] * (double)jobs->items[j].begins / 16 + need[j]);
 	}
 	for (long tick = 0;; tick++) {
-		int busy = 0, open = 0;
+		int busy = 0, open = 0, state = 0;
 		for (int i = 0; i < jobs->count; i++) {
+			const int trunk = jobs->items[i].trunk;
 			busy += started[i] && done[i] < need[i];
 			open += done[i] < need[i];
+			state +=
+			    (done[i] >= need[i]) + (trunk >= 0 && done[trunk] >= need[trunk] * (double)jobs->items[i].begins / 16);
 		}
-		if (open == 0) return (double)tick / 8;
+		if (open == 0) return (double)tick * TICK;
 		for (; busy < workers; busy++) {
 			int best = -1;
 			for (int i = 0; i < jobs->count; i++) {
@@ -270,29 +283,87 @@ static double play_with_a_clock(const struct job_list *jobs, int workers) {
 			if (best < 0) break;
 			started[best] = true;
 		}
-		for (int i = 0; i < jobs->count; i++)
-			if (started[i] && done[i] < need[i]) done[i] += 0.125;
+		if (state != state_before) { /* whatever starts does so because of one of these */
+			for (int i = 0; i < jobs->count; i++) threads[i] = started[i] && done[i] < need[i];
+			for (int spare = workers - busy; teams && spare > 0; spare--) {
+				int best = -1;
+				double most = 0;
+				for (int i = 0; i < jobs->count; i++) {
+					const double left = path[i] - done[i] < need[i] - done[i] ? need[i] - done[i] : path[i] - done[i];
+					if (threads[i] != 1 || jobs->items[i].team < 2 || left <= most) continue;
+					most = left;
+					best = i;
+				}
+				if (best >= 0) threads[best] = 2;
+			}
+		}
+		state_before = state;
+		for (int i = 0; i < jobs->count; i++) {
+			if (!started[i] || done[i] >= need[i]) continue;
+			done[i] += threads[i] * TICK;
+			*used += threads[i] * TICK;
+		}
 	}
 }
 
 static void time_left(void **state) {
 	(void)state;
 	struct rng rng = rng_make(3, "ladders");
-	for (int trial = 0; trial < 200; trial++) {
+	for (int trial = 0; trial < 100; trial++) {
 		struct job items[MOST];
-		double slowness[1], sum = 0, longest = 0;
+		double slowness[1], sum = 0, longest = 0, used;
 		struct job_list jobs = random_ladder(&rng, items, slowness);
 		for (int i = 0; i < jobs.count; i++) {
 			sum += items[i].seconds * slowness[0];
 			longest = fmax(longest, job_path(&jobs, i));
 		}
 		for (int workers = 1; workers <= 5; workers++) {
-			const double time = jobs_time_left(&jobs, workers);
-			assert_true(fabs(time - play_with_a_clock(&jobs, workers)) < 1e-6);
-			assert_true(time >= longest - 1e-9 && time >= sum / workers - 1e-9);
+			struct outlook outlook = {.threads = NULL};
+			jobs_outlook(&jobs, workers, &outlook);
+			assert_true(fabs(outlook.seconds - play_with_a_clock(&jobs, workers, true, &used)) < 1e-6);
+			assert_true(fabs(outlook.idle - (1 - used / (outlook.seconds * workers))) < 1e-9);
+			assert_true(outlook.seconds >= longest / 2 - 1e-9 && outlook.seconds >= sum / workers - 1e-9);
 		}
 		assert_true(fabs(jobs_time_left(&jobs, 1) - sum) < 1e-6);
+		for (int i = 0; i < jobs.count; i++) items[i].team = 1;
+		for (int workers = 1; workers <= 5; workers++)
+			assert_true(fabs(jobs_time_left(&jobs, workers) - play_with_a_clock(&jobs, workers, false, &used)) < 1e-6);
 	}
+}
+
+static void spare_cores_go_where_the_ladder_waits_longest(void **state) {
+	(void)state;
+	const struct job small = {.team = 2, .gain = 1.5}, large = {.team = 4, .gain = 3}, alone = {.team = 0};
+	struct core_share shares[] = {{&small, 10, 0}, {&large, 30, 0}, {&alone, 100, 0}};
+	assert_true(job_gain(&large, 1) == 1 && job_gain(&large, 4) == 3 && fabs(job_gain(&large, 2) - 5.0 / 3) < 1e-12);
+	assert_true(job_gain(&alone, 3) == 1);
+	static const int expected[][3] = {
+	    {1, 1, 1}, /* of 3 cores: one each */
+	    {1, 2, 1}, /* 30 s against 10 s */
+	    {1, 3, 1}, /* 18 s */
+	    {1, 4, 1}, /* 12.9 s */
+	    {2, 4, 1}, /* 10 s against 10 s with all its team */
+	    {2, 4, 1}, /* nobody has a use for the ninth */
+	};
+	for (int cores = 3; cores <= 8; cores++) {
+		share_cores(shares, 3, cores);
+		for (int i = 0; i < 3; i++) assert_int_equal(shares[i].threads, expected[cores - 3][i]);
+	}
+	/* Two runs of 10 and 4 s on two cores: 4 s side by side, then what is left of the longer one with both. */
+	struct job items[] = {
+	    {.kind = JOB_RUN, .trunk = -1, .seconds = 10, .team = 2, .gain = 1.8},
+	    {.kind = JOB_RUN, .trunk = -1, .seconds = 4, .team = 2, .gain = 1.8}};
+	double slowness[1] = {1};
+	int threads[2] = {0};
+	const struct job_list jobs = {.items = items, .count = 2, .slowness = slowness, .rung_count = 1};
+	struct outlook outlook = {.threads = threads};
+	jobs_outlook(&jobs, 2, &outlook);
+	assert_true(fabs(outlook.seconds - (4 + 6 / 1.8)) < 1e-9);
+	assert_true(fabs(outlook.idle) < 1e-12);
+	assert_true(threads[0] == 2 && threads[1] == 1);
+	items[0].team = 1;
+	jobs_outlook(&jobs, 2, &outlook);
+	assert_true(fabs(outlook.seconds - 10) < 1e-9 && fabs(outlook.idle - 0.3) < 1e-12);
 }
 
 static void time_left_of_a_ladder_under_way(void **state) {
@@ -367,6 +438,7 @@ int main(void) {
 	    cmocka_unit_test(the_lab_is_the_truth),
 	    cmocka_unit_test(branches_wait_for_their_trunk),
 	    cmocka_unit_test(time_left),
+	    cmocka_unit_test(spare_cores_go_where_the_ladder_waits_longest),
 	    cmocka_unit_test(time_left_of_a_ladder_under_way),
 	    cmocka_unit_test(predictions),
 	    cmocka_unit_test(progress_counts_what_is_finished_and_fits_a_line),

@@ -4,6 +4,7 @@
 #include "tests/support.h"
 
 #include <fcntl.h>
+#include <math.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/file.h>
@@ -16,9 +17,8 @@ static int tell_surroundings(void) {
 	const char *threads = getenv("OMP_NUM_THREADS"), *blas = getenv("OPENBLAS_NUM_THREADS");
 	sched_getaffinity(0, sizeof set, &set);
 	printf(
-	    "threads %s blas %s places %s kept %s cores %d stdin %d group %d\n", threads, blas,
-	    getenv("OMP_PLACES") ? "set" : "unset", getenv("RUNG_TEST_KEPT"), CPU_COUNT(&set), fgetc(stdin),
-	    getpgid(0) == getpid());
+	    "threads %s blas %s places %s kept %s cores %d group %d\n", threads, blas,
+	    getenv("OMP_PLACES") ? "set" : "unset", getenv("RUNG_TEST_KEPT"), CPU_COUNT(&set), getpgid(0) == getpid());
 	fprintf(stderr, "something for the log\n");
 	return 7;
 }
@@ -26,10 +26,25 @@ static int tell_surroundings(void) {
 static int act(const char *part) {
 	if (strcmp(part, "tell") == 0) return tell_surroundings();
 	if (strcmp(part, "die") == 0) raise(SIGKILL);
-	if (strcmp(part, "plan") == 0)
+	if (strcmp(part, "listen") == 0) {
+		char line[64] = "";
+		printf("ready\n");
+		fflush(stdout);
+		if (fgets(line, sizeof line, stdin)) printf("heard %s", line);
+	}
+	return 0;
+}
+
+/* rung plan SOURCE NAME --measure V [--threads n]; the name says what to answer. */
+static int act_plan(int argc, char **argv) {
+	const bool together = argc > 6 && strcmp(argv[6], "--threads") == 0;
+	if (strcmp(argv[3], "nonsense") == 0) printf("{\"peak_gflops\": \"fast\"}\n");
+	if (strcmp(argv[3], "nothing") == 0) return 3;
+	if (strcmp(argv[3], "good") != 0) return 0;
+	if (together && strcmp(argv[7], "3") == 0)
+		printf("{\"peak_gflops\": 0, \"rungs\": [{\"step\": 0, \"forward\": 0}, {\"step\": 2.5, \"forward\": 0}]}\n");
+	if (!together)
 		printf("{\"peak_gflops\": 10, \"rungs\": [{\"step\": 0.25, \"forward\": 2}, {\"step\": 4, \"forward\": 8}]}\n");
-	if (strcmp(part, "nonsense") == 0) printf("{\"peak_gflops\": \"fast\"}\n");
-	if (strcmp(part, "nothing") == 0) return 3;
 	return 0;
 }
 
@@ -66,7 +81,7 @@ static void a_child_has_one_thread_on_one_core(void **state) {
 	sched_getaffinity(0, sizeof set, &set);
 	while (!CPU_ISSET(core, &set)) core++;
 	assert_int_equal(hear("tell", log, core, &said), 7);
-	assert_string_equal(said.data, "<threads 1 blas 1 places unset kept yes cores 1 stdin -1 group 1>");
+	assert_string_equal(said.data, "<threads 1 blas 1 places unset kept yes cores 1 group 1>");
 	expect_success(file_read(log, 1000, &logged));
 	assert_string_equal(logged.data, "something for the log\n");
 	text_free(&said);
@@ -75,6 +90,24 @@ static void a_child_has_one_thread_on_one_core(void **state) {
 	text_free(&said);
 	free(log);
 	folder_remove(folder);
+}
+
+static void a_child_can_be_told_something(void **state) {
+	(void)state;
+	const char *const arguments[] = {"rung", "listen", NULL};
+	struct worker worker;
+	struct text said = {0};
+	bool ended = false;
+	expect_success(worker_start(arguments, NULL, -1, &worker));
+	worker_tell(&worker, "threads 2\n");
+	while (!ended) {
+		workers_await(&worker, 1, -1);
+		expect_success(worker_read(&worker, add_line, &said, &ended));
+	}
+	assert_string_equal(said.data, "<ready><heard threads 2>");
+	worker_tell(&worker, "threads 1\n"); /* to one that has ended: nobody dies of it */
+	assert_int_equal(worker_wait(&worker), 0);
+	text_free(&said);
 }
 
 static void lines_come_in_pieces(void **state) {
@@ -119,18 +152,20 @@ static void cores_are_shared_out_when_all_are_used(void **state) {
 
 static void measurements_are_means(void **state) {
 	(void)state;
-	struct rung rungs[2] = {{.horizon_count = 0}};
+	struct rung rungs[2] = {{.config = {.context = 256, .batch = 1}}, {.config = {.context = 256, .batch = 2}}};
 	const struct plan plan = {.rungs = rungs, .rung_count = 2};
 	struct plan_speed speed;
-	const char *const arguments[] = {"rung", "plan", NULL}, *const wrong[] = {"rung", "nonsense", NULL},
-	                  *const failing[] = {"rung", "nothing", NULL};
-	expect_success(measure_everywhere(&plan, arguments, 3, &speed));
+	expect_success(measure_everywhere(&plan, "--plan", "good", 96, 3, &speed));
 	assert_true(speed.peak_gflops == 10 && speed.rungs[0].step == 0.25 && speed.rungs[0].forward == 2);
 	assert_true(speed.rungs[1].step == 4 && speed.rungs[1].forward == 8);
+	/* One sequence of 256 is work for one thread; two are work for two, and 4 s became 2.5 s. */
+	assert_int_equal(speed.rungs[0].team, 0);
+	assert_int_equal(speed.rungs[1].team, 2);
+	assert_true(fabs(speed.rungs[1].gain - 1.6) < 1e-12);
 	free(speed.rungs);
-	expect_failure(measure_everywhere(&plan, wrong, 2, &speed), ERROR_DATA, "peak_gflops");
+	expect_failure(measure_everywhere(&plan, "--plan", "nonsense", 96, 2, &speed), ERROR_DATA, "peak_gflops");
 	free(speed.rungs);
-	expect_failure(measure_everywhere(&plan, failing, 2, &speed), ERROR_FAILED, "failed (exit code 3)");
+	expect_failure(measure_everywhere(&plan, "--plan", "nothing", 96, 2, &speed), ERROR_FAILED, "failed (exit code 3)");
 	free(speed.rungs);
 }
 
@@ -190,10 +225,14 @@ static void a_lab_is_free_when_the_last_child_has_gone(void **state) {
 }
 
 int main(int argc, char **argv) {
+	if (argc > 5 && strcmp(argv[1], "plan") == 0) return act_plan(argc, argv);
 	if (argc > 1) return act(argv[1]);
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(a_child_has_one_thread_on_one_core),         cmocka_unit_test(lines_come_in_pieces),
-	    cmocka_unit_test(cores_are_shared_out_when_all_are_used),     cmocka_unit_test(measurements_are_means),
+	    cmocka_unit_test(a_child_has_one_thread_on_one_core),
+	    cmocka_unit_test(a_child_can_be_told_something),
+	    cmocka_unit_test(lines_come_in_pieces),
+	    cmocka_unit_test(cores_are_shared_out_when_all_are_used),
+	    cmocka_unit_test(measurements_are_means),
 	    cmocka_unit_test(a_lab_is_free_when_the_last_child_has_gone),
 	};
 	return cmocka_run_group_tests_name("sweep worker", tests, NULL, NULL);

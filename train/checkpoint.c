@@ -110,6 +110,7 @@ static const struct {
     {"held_out", offsetof(struct train_state, held_out), false},
     {"seconds", offsetof(struct train_state, seconds), false},
     {"step_seconds", offsetof(struct train_state, step_seconds), false},
+    {"core_seconds", offsetof(struct train_state, core_seconds), false},
     {"trained_tokens", offsetof(struct train_state, trained_tokens), false},
 };
 

@@ -1,5 +1,6 @@
 /* rung train, rung eval, rung sample: options in, messages out. */
 #include "train/state.h"
+#include "train/team.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -166,6 +167,7 @@ static struct error *train(struct train_options *options) {
 	struct train_result result = {0};
 	struct display display = {.json = options->json};
 	struct job_file file = {0};
+	struct team team;
 	struct corpus *corpus = NULL;
 	char *absolute = NULL;
 	struct error *error = kernels_of_option(options->kernels, &job.kernels);
@@ -180,6 +182,11 @@ static struct error *train(struct train_options *options) {
 	job.on_progress = show_progress;
 	job.on_message = show_message;
 	job.context = &display;
+	if (options->job) {
+		team_open(&team, job.threads);
+		job.threads_now = team_threads;
+		job.threads_context = &team;
+	}
 
 	error = corpus_open(options->corpus, &corpus);
 	if (error) goto done;

@@ -14,10 +14,23 @@ static const struct {
 	{ #field, offsetof(struct train_result, field), true }
 #define NUMBER(field)                                                                                                  \
 	{ #field, offsetof(struct train_result, field), false }
-    WHOLE(steps),           WHOLE(tokens),       NUMBER(loss),          NUMBER(loss_error),
-    NUMBER(bits_per_byte),  NUMBER(train_loss),  NUMBER(clipped),       NUMBER(flops),
-    NUMBER(trained_tokens), NUMBER(seconds),     NUMBER(step_seconds),  NUMBER(tokens_per_second),
-    NUMBER(gflops),         NUMBER(peak_gflops), NUMBER(peak_fraction), NUMBER(memory_bytes),
+    WHOLE(steps),
+    WHOLE(tokens),
+    NUMBER(loss),
+    NUMBER(loss_error),
+    NUMBER(bits_per_byte),
+    NUMBER(train_loss),
+    NUMBER(clipped),
+    NUMBER(flops),
+    NUMBER(trained_tokens),
+    NUMBER(seconds),
+    NUMBER(step_seconds),
+    NUMBER(core_seconds),
+    NUMBER(tokens_per_second),
+    NUMBER(gflops),
+    NUMBER(peak_gflops),
+    NUMBER(peak_fraction),
+    NUMBER(memory_bytes),
 #undef WHOLE
 #undef NUMBER
 };
@@ -59,8 +72,6 @@ struct error *record_write(
 	cJSON *root = cJSON_CreateObject();
 	char *path = path_join(folder, "run.json"), hex[HASH_HEX_SIZE];
 	struct error *error = NULL;
-	struct machine machine;
-	machine_describe(&machine);
 	cJSON *config, *corpus, *system;
 	if (!root || !path || !cJSON_AddNumberToObject(root, "format", 1) ||
 	    !cJSON_AddStringToObject(root, "id", owner->id) ||
@@ -75,7 +86,7 @@ struct error *record_write(
 		goto done;
 	}
 	error = options_to_json(train_config_rows, train_config_row_count, owner->config, config);
-	if (!error) error = machine_to_json(&machine, system);
+	if (!error) error = machine_to_json(owner->machine, system);
 	if (!error) error = json_write(path, root);
 done:
 	cJSON_Delete(root);

@@ -11,6 +11,7 @@ struct run {
 	const struct train_job *job;
 	struct corpus *corpus;
 	struct checkpoint_owner owner;
+	struct machine machine; /* as it was before anybody took cores away */
 	struct train_steps steps;
 	int64_t last_step; /* where this run ends: the horizon, or a trunk's last branch */
 	struct train_state state;
@@ -19,6 +20,7 @@ struct run {
 	double started, spent_before; /* clock at the start, seconds of earlier processes */
 	double checkpointed;          /* clock at the last checkpoint */
 	double smooth_loss;
+	int threads;
 	bool recorded; /* run.json is there */
 };
 
@@ -86,6 +88,7 @@ static struct error *begin(struct run *run) {
 	text_clear(&run->state.log);
 	run->state.step = run->state.loss_count = run->state.tail_count = run->state.clipped = 0;
 	run->state.loss_sum = run->state.tail_sum = run->state.seconds = run->state.step_seconds = 0;
+	run->state.core_seconds = 0;
 	run->state.trained_tokens = 0;
 	run->state.held_out = NAN;
 	if (!run->job->start) {
@@ -136,10 +139,12 @@ static struct error *finish(struct run *run, struct train_result *result) {
 
 	result->seconds = seconds_spent(run);
 	result->step_seconds = state->step_seconds;
+	result->core_seconds = state->core_seconds;
 	result->tokens_per_second = state->step_seconds > 0 ? state->trained_tokens / state->step_seconds : NAN;
 	result->gflops = result->tokens_per_second * flops_per_token / 1e9;
 	result->peak_gflops = run->job->peak_gflops > 0 ? run->job->peak_gflops : machine_peak_gflops(0.1);
-	result->peak_fraction = result->gflops / result->peak_gflops;
+	result->peak_fraction =
+	    result->gflops / result->peak_gflops * (state->step_seconds / state->core_seconds); /* NaN without steps */
 	result->memory_bytes = peak_memory_bytes();
 	TRY(record_write(
 	    run->job->folder, &run->owner, run->job->trunk, result->diverged ? RECORD_DIVERGED : RECORD_DONE, result));
@@ -211,8 +216,18 @@ static struct error *diverged(struct run *run, struct train_result *result, doub
 	    run->job->folder, (long long)run->state.step + 1, loss, norm);
 }
 
+/* The threads of the next step. */
+static struct error *use_threads(struct run *run) {
+	const struct train_job *job = run->job;
+	const int wanted = job->threads_now ? job->threads_now(job->threads_context) : job->threads;
+	if (wanted == run->threads || wanted < 1) return NULL;
+	run->threads = wanted;
+	return model_use_threads(run->state.model, wanted);
+}
+
 static struct error *one_step(struct run *run, struct train_result *result, double *norm) {
 	struct train_state *state = &run->state;
+	TRY(use_threads(run));
 	const double start = clock_seconds();
 	TRY(train_batch(run->config, run->corpus, state->step, run->tokens));
 	const double loss = model_gradient(state->model, run->tokens, (int)run->config->batch);
@@ -228,7 +243,9 @@ static struct error *one_step(struct run *run, struct train_result *result, doub
 		state->tail_sum += loss;
 		state->tail_count++;
 	}
-	state->step_seconds += clock_seconds() - start;
+	const double seconds = clock_seconds() - start;
+	state->step_seconds += seconds;
+	state->core_seconds += seconds * run->threads;
 	state->trained_tokens += (double)run->steps.tokens_per_step;
 	run->smooth_loss = run->smooth_loss == 0 ? loss : 0.98 * run->smooth_loss + 0.02 * loss;
 	return NULL;
@@ -291,7 +308,7 @@ static struct error *open_run(struct run *run) {
 	const struct corpus_info *info = corpus_info(run->corpus);
 	const struct shape shape = train_shape(run->config, info);
 	TRY(model_open(&shape, train_micro_batch(run->config), true, run->job->kernels, &run->state.model));
-	if (run->job->threads > 1) TRY(model_use_threads(run->state.model, run->job->threads));
+	run->threads = 1;
 	TRY(optimizer_open(model_tensors(run->state.model), &run->state.optimizer));
 	const size_t tokens = (size_t)run->config->batch * (size_t)(run->config->context + 1);
 	run->tokens = array_new(tokens, sizeof *run->tokens);
@@ -337,8 +354,14 @@ struct error *train_run(
 		    ERROR_DIVERGED, "%s: this run diverged at step %lld before; remove the folder to try it again", job->folder,
 		    (long long)result->steps + 1);
 
+	machine_describe(&run.machine);
 	run.owner = (struct checkpoint_owner){
-	    .config = config, .corpus = info, .corpus_path = job->corpus_path, .id = run.id, .recipe = run.recipe};
+	    .config = config,
+	    .corpus = info,
+	    .corpus_path = job->corpus_path,
+	    .id = run.id,
+	    .recipe = run.recipe,
+	    .machine = &run.machine};
 	run.last_step = job->trunk ? job->branches[job->branch_count - 1] : run.steps.total;
 	run.recorded = status == RECORD_RUNNING;
 	result->loss = result->loss_error = NAN;

@@ -50,6 +50,7 @@ struct train_state {
 	int64_t tail_count, clipped;
 	double held_out;              /* latest of the learning curve */
 	double seconds, step_seconds; /* spent by all processes of this run */
+	double core_seconds;          /* step_seconds, each step's times its threads */
 	double trained_tokens;
 	struct text log; /* the whole of log.jsonl; it travels in the checkpoint, so both always agree */
 };
@@ -99,6 +100,7 @@ struct checkpoint_owner {
 	const char *corpus_path;
 	const char *id;     /* of the run */
 	const char *recipe; /* of its trunk */
+	const struct machine *machine;
 };
 
 /* Weights alone, for people and for `rung eval`. *hash gets the hash of the numbers. */

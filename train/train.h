@@ -57,14 +57,16 @@ int train_micro_batch(const struct train_config *config);
 /* What a run has come to. Losses in nats per token. */
 struct train_result {
 	int64_t steps, tokens;
-	double loss, loss_error;      /* held-out, final, with its standard error over sequences */
-	double bits_per_byte;         /* NaN for synthetic symbols */
-	double train_loss;            /* mean of the last 5 % of the steps */
-	double clipped;               /* part of the steps whose gradient was clipped */
-	double flops;                 /* exact, of `tokens`, whichever process computed them */
-	double trained_tokens;        /* by this run itself, without the part taken from a trunk */
-	double seconds, step_seconds; /* it took, all in all and in optimizer steps alone, in all its processes */
-	double tokens_per_second, gflops, peak_gflops, peak_fraction; /* of the optimizer steps; flops are exact ones */
+	double loss, loss_error;           /* held-out, final, with its standard error over sequences */
+	double bits_per_byte;              /* NaN for synthetic symbols */
+	double train_loss;                 /* mean of the last 5 % of the steps */
+	double clipped;                    /* part of the steps whose gradient was clipped */
+	double flops;                      /* exact, of `tokens`, whichever process computed them */
+	double trained_tokens;             /* by this run itself, without the part taken from a trunk */
+	double seconds, step_seconds;      /* it took, all in all and in optimizer steps alone, in all its processes */
+	double core_seconds;               /* of optimizer steps: each one's seconds times its threads */
+	double tokens_per_second, gflops;  /* of the optimizer steps; flops are exact ones */
+	double peak_gflops, peak_fraction; /* of one core; what its threads made of the peak of as many cores */
 	double memory_bytes;
 	uint64_t weights_hash; /* XXH64 of the final parameters */
 	bool diverged;
@@ -87,7 +89,9 @@ struct train_job {
 	bool trunk; /* stop at the last branch: no cooldown, no final loss */
 	double checkpoint_seconds;
 	enum kernels kernels;
-	int threads;             /* at most one for each micro-batch of 256 tokens is of use; 0 and 1 are one */
+	int threads;                       /* at most one for each micro-batch of 256 tokens is of use; 0 and 1 are one */
+	int (*threads_now)(void *context); /* asked before every step, how many threads it may use; NULL: `threads` */
+	void *threads_context;
 	double progress_seconds; /* time between calls of on_progress; 0: every step */
 	double peak_gflops;      /* of this machine, measured by the caller; 0: measure */
 	void (*on_progress)(void *context, const struct train_progress *progress); /* may be NULL */
