@@ -40,4 +40,51 @@ void regress_logs(const double *x, const double *y, const double *weight, size_t
 /* y at x on the line. */
 double regression_at(const struct regression *line, double x);
 
+/* ----------------------------------------------------------------------------------------- tables of optima (optima.c) --- */
+
+/* Rows that belong together: equal fields in every column of --by. */
+struct optima_group {
+	const char *const *key;          /* (by_count) the fields */
+	struct regression N, D;          /* ln N* and ln D* against ln C */
+	double squares_N;                /* sum of weight * residual^2 of the first */
+	const struct fit_point **points; /* (count) ascending in C */
+	double *weight;                  /* (count) */
+	size_t count;
+};
+
+/* Where a table lists optima already, N* (and D*) at each budget C, their exponents by (weighted) least squares:
+ * N* = k_N C^a, D* = k_D C^b. Weights are 1 / std^2, std the standard error of ln N* in a column of the table (Porian et
+ * al. 2024), times the rows' own. */
+struct optima {
+	struct optima_group *groups; /* in the order of their first rows */
+	size_t count;
+	const struct fit_point **points; /* what the groups point into, like weight */
+	double *weight;
+	const char *const *by; /* (by_count) names of the columns; not owned */
+	size_t by_count;
+	const char *std_column; /* NULL: none */
+	bool D_derived;         /* D* is C / (6 N*), so b is 1 - a */
+};
+
+/* The first `by_count` extra columns of the points make the groups; the one after them is the standard error, unless
+ * std_column is NULL. ERROR_DATA names the line of a standard error that is no number above zero. `points` must
+ * outlive the result. */
+MUST_CHECK struct error *optima_fit(
+    const char *source, const struct fit_points *points, const char *const *by, size_t by_count, const char *std_column,
+    struct optima *optima);
+void optima_free(struct optima *optima);
+
+MUST_CHECK struct error *optima_to_json(const struct optima *optima, const struct fit_points *points, cJSON **root);
+void optima_summary(const struct optima *optima, const struct fit_points *points, const char *source, struct text *out);
+
+/* The door of `rung fit --law allocation` (cmd_approach.c). */
+struct optima_options {
+	const char *path;
+	struct fit_columns columns;
+	const struct option_list *by; /* each a column, or several with commas between */
+	const char *std_column, *out; /* NULL: none, nowhere */
+	bool json;
+};
+MUST_CHECK struct error *optima_command(const struct optima_options *options);
+
 #endif

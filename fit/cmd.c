@@ -1,5 +1,5 @@
 /* rung fit: options in, laws out. */
-#include "fit/fit.h"
+#include "fit/approach.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -8,8 +8,10 @@
 struct command_options {
 	struct fit_columns columns;
 	int64_t replicates, random_seed;
-	const char *bootstrap, *out;
+	const char *bootstrap, *out, *law;
 	bool json;
+	const char *std_column;
+	struct option_list by;
 };
 
 #define FIELD(field) offsetof(struct command_options, field)
@@ -22,6 +24,12 @@ static const struct option_row rows[] = {
      "column of the loss's standard error (loss_error, when there is one)", "COLUMN"},
     {"group", OPTION_TEXT, FIELD(columns.group), "", 0, 0,
      "column whose equal values make a rung: points that share errors (when not named: equal N)", "COLUMN"},
+    {"law", OPTION_TEXT, FIELD(law), "chinchilla", 0, 0,
+     "chinchilla, or allocation: N (and D) are optima, and their exponents in C are wanted", "NAME"},
+    {"by", OPTION_LIST, FIELD(by), "", 0, 0,
+     "allocation: a line for each set of equal values in these columns (commas between)", "COLUMNS"},
+    {"weight-from-std", OPTION_TEXT, FIELD(std_column), "", 0, 0,
+     "allocation: column of the standard error of ln N; weights are 1/std^2", "COLUMN"},
     {"replicates", OPTION_COUNT, FIELD(replicates), "1000", 100, 1000000, "refits of the bootstrap", "n"},
     {"bootstrap", OPTION_TEXT, FIELD(bootstrap), "auto", 0, 0,
      "rungs (draw whole rungs again), simulated (draw new errors for all of them), or auto (simulated below 20 rungs)",
@@ -78,6 +86,17 @@ static struct error *run(const char *path, const struct command_options *options
 	struct fit fit = {0};
 	struct fit_options how = {.replicates = options->replicates, .seed = options->random_seed};
 	TRY(resampling_of(options->bootstrap, &how.resampling));
+	if (strcmp(options->law, "allocation") == 0) {
+		return optima_command(&(struct optima_options){
+		    .path = path,
+		    .columns = options->columns,
+		    .by = &options->by,
+		    .std_column = options->std_column,
+		    .out = options->out,
+		    .json = options->json});
+	}
+	if (strcmp(options->law, "chinchilla") != 0)
+		return error_new(ERROR_USAGE, "--law %s: expected chinchilla or allocation", options->law);
 	TRY(fit_points_read(path, &options->columns, &points));
 	struct stat status;
 	bool lab = stat(path, &status) == 0 && S_ISDIR(status.st_mode);

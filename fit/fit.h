@@ -84,6 +84,8 @@ struct fit_extra {
  * are used when they are there. */
 struct fit_columns {
 	const char *N, *D, *C, *loss, *loss_error, *group, *weight, *seed;
+	bool without_loss;             /* a table of optima, or a plan: the loss is read only where its column is named */
+	bool optima;                   /* N may be missing or nan, where a budget had no minimum: such rows are left out */
 	const struct fit_extra *extra; /* (extra_count) further columns whose fields are wanted as they stand */
 	size_t extra_count;
 };

@@ -41,6 +41,7 @@ struct reader {
 	size_t groups_capacity;
 	char **seeds; /* of each point, when there is such a column */
 	size_t seeds_capacity;
+	bool optima;
 	int *extra; /* index of the field of each extra column; -1: not there */
 	size_t extra_capacity;
 	struct text complaints;
@@ -89,7 +90,7 @@ static struct error *read_header(struct reader *reader, const struct fit_columns
 	char **fields = reader->csv.fields;
 	for (size_t i = 0; i < count; i++) fields[i] = trimmed(fields[i]);
 	for (int c = 0; c < COLUMNS; c++) {
-		const char *name = given[c] ? given[c] : defaults[c];
+		const char *name = given[c] ? given[c] : c == COLUMN_LOSS && wanted->without_loss ? NULL : defaults[c];
 		reader->at[c] = -1;
 		for (size_t i = 0; name && i < count; i++) {
 			if (strcmp(fields[i], name) != 0) continue;
@@ -101,7 +102,7 @@ static struct error *read_header(struct reader *reader, const struct fit_columns
 			reader->at[c] = (int)i;
 			reader->names[c] = fields[i];
 		}
-		bool required = given[c] || c == COLUMN_N || c == COLUMN_LOSS;
+		bool required = given[c] || c == COLUMN_N || (c == COLUMN_LOSS && !wanted->without_loss);
 		if (required && reader->at[c] < 0) return no_column(reader, name, options[c], fields, count);
 	}
 	if (reader->at[COLUMN_D] < 0 && reader->at[COLUMN_C] < 0) return no_column(reader, "D", "D", fields, count);
@@ -197,6 +198,10 @@ static struct error *leave_out(struct reader *reader, const struct fit_point *po
 static struct error *read_point(struct reader *reader, size_t line) {
 	struct fit_points *points = reader->points;
 	struct fit_point row = {.line = line, .id = string_in(reader, COLUMN_ID)};
+	if (reader->optima && number_of(reader->csv.fields[reader->at[COLUMN_N]], &row.N) && isnan(row.N)) {
+		row.D = row.C = row.loss = NAN;
+		return leave_out(reader, &row, "no optimum at this budget");
+	}
 	if (!take(reader, COLUMN_N, line, true, &row.N) || !take(reader, COLUMN_D, line, true, &row.D) ||
 	    !take(reader, COLUMN_C, line, true, &row.C) || !take(reader, COLUMN_LOSS, line, true, &row.loss) ||
 	    !take(reader, COLUMN_ERROR, line, false, &row.loss_error))
@@ -346,7 +351,7 @@ static struct error *number_seeds(struct fit_points *points, char **values) {
 struct error *fit_points_parse(
     const char *name, const char *text, size_t length, const struct fit_columns *columns, struct fit_points *points) {
 	*points = (struct fit_points){0};
-	struct reader reader = {.points = points};
+	struct reader reader = {.points = points, .optima = columns->optima};
 	struct error *error = NULL;
 	points->text = array_new(length + 1, 1);
 	if (!points->text) return error_memory(length + 1);

@@ -225,7 +225,7 @@ static void add_prediction(struct writer *writer, cJSON *root, const struct fit 
 	}
 }
 
-static void add_left_out(struct writer *writer, cJSON *root, const struct fit_points *points) {
+void write_left_out(struct writer *writer, cJSON *root, const struct fit_points *points) {
 	cJSON *array = array_in(writer, root, "left_out");
 	for (size_t i = 0; i < points->left_out_count; i++) {
 		const struct fit_left_out *row = &points->left_out[i];
@@ -254,7 +254,7 @@ struct error *fit_to_json(const struct fit *fit, cJSON **root) {
 	add_isoflops(&writer, *root, fit);
 	add_residuals(&writer, *root, fit);
 	if (fit->fitted && fit->prediction.made) add_prediction(&writer, *root, fit);
-	add_left_out(&writer, *root, fit->points);
+	write_left_out(&writer, *root, fit->points);
 	cJSON *warnings = array_in(&writer, *root, "warnings");
 	for (int i = 0; i < fit->warning_count; i++) {
 		cJSON *warning = object_at_end(&writer, warnings);

@@ -55,4 +55,7 @@ static inline void interval(struct writer *writer, cJSON *object, const char *ke
 	element(writer, array, value.high);
 }
 
+/* "left_out" (result.c). */
+void write_left_out(struct writer *writer, cJSON *root, const struct fit_points *points);
+
 #endif
