@@ -5,17 +5,16 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { QKV, OUT, MLP_IN, MLP_OUT, HEAD, WEIGHT_COUNT }; /* all but the last in every block */
-
 struct kernel_bench {
 	struct shape shape;
 	struct attention_shape attention;
 	int R; /* positions of a micro-batch */
+	enum kernels set;
 	const struct kernel_set *kernels;
-	struct weight weights[WEIGHT_COUNT];
+	struct weight weights[MATRIX_COUNT];
 	struct arena arena;
 
-	real *parameters[WEIGHT_COUNT], *dweight; // (outputs,inputs) each; dweight the largest of them
+	real *parameters[MATRIX_COUNT], *dweight; // (outputs,inputs) each; dweight the largest of them
 	real *x, *y, *dx, *dy;                    // (R,d)
 	real *r, *qk_r, *lse;                     // (R), (R,2H), (B,H,T)
 	real *qkv, *dqkv;                         // (R,3d)
@@ -30,7 +29,7 @@ struct kernel_bench {
 /* --------------------------------------------------------------------------------------------------- operations --- */
 
 static void qkv_forward(struct kernel_bench *b) {
-	b->kernels->forward(b->qkv, 3 * b->shape.width, b->x, &b->weights[QKV], b->R);
+	b->weights[QKV].by[FORWARD]->forward(b->qkv, 3 * b->shape.width, b->x, &b->weights[QKV], b->R);
 }
 
 static void qk_norm_forward(struct kernel_bench *b) {
@@ -42,15 +41,15 @@ static void attention_forward(struct kernel_bench *b) {
 }
 
 static void out_forward(struct kernel_bench *b) {
-	b->kernels->forward_residual(b->dy, b->x, &b->weights[OUT], b->R, (real)0.1);
+	b->weights[OUT].by[FORWARD]->forward_residual(b->dy, b->x, &b->weights[OUT], b->R, (real)0.1);
 }
 
 static void mlp_in_forward(struct kernel_bench *b) {
-	b->kernels->forward_relu2(b->hidden, b->square, b->x, &b->weights[MLP_IN], b->R);
+	b->weights[MLP_IN].by[FORWARD]->forward_relu2(b->hidden, b->square, b->x, &b->weights[MLP_IN], b->R);
 }
 
 static void mlp_out_forward(struct kernel_bench *b) {
-	b->kernels->forward_residual(b->dy, b->square, &b->weights[MLP_OUT], b->R, (real)0.1);
+	b->weights[MLP_OUT].by[FORWARD]->forward_residual(b->dy, b->square, &b->weights[MLP_OUT], b->R, (real)0.1);
 }
 
 static void norm_forward(struct kernel_bench *b) {
@@ -59,29 +58,32 @@ static void norm_forward(struct kernel_bench *b) {
 
 static void mlp_out_weight(struct kernel_bench *b) {
 	const int d = b->shape.width;
-	b->kernels->backward_weight(b->dweight, b->dx, d, b->square, d, 4 * d, b->R, (real)0.1, false);
+	b->weights[MLP_OUT].by[TO_WEIGHT]->backward_weight(
+	    b->dweight, b->dx, d, b->square, d, 4 * d, b->R, (real)0.1, false);
 }
 
 static void mlp_out_input(struct kernel_bench *b) {
-	b->kernels->backward_relu2(b->dhidden, b->dx, b->hidden, &b->weights[MLP_OUT], b->R, (real)0.1);
+	b->weights[MLP_OUT].by[TO_INPUT]->backward_relu2(
+	    b->dhidden, b->dx, b->hidden, &b->weights[MLP_OUT], b->R, (real)0.1);
 }
 
 static void mlp_in_weight(struct kernel_bench *b) {
 	const int d = b->shape.width;
-	b->kernels->backward_weight(b->dweight, b->dhidden, 4 * d, b->x, 4 * d, d, b->R, 1, false);
+	b->weights[MLP_IN].by[TO_WEIGHT]->backward_weight(b->dweight, b->dhidden, 4 * d, b->x, 4 * d, d, b->R, 1, false);
 }
 
 static void mlp_in_input(struct kernel_bench *b) {
-	b->kernels->backward_input(b->dy, b->dhidden, 4 * b->shape.width, &b->weights[MLP_IN], b->R, 1);
+	b->weights[MLP_IN].by[TO_INPUT]->backward_input(
+	    b->dy, b->dhidden, 4 * b->shape.width, &b->weights[MLP_IN], b->R, 1);
 }
 
 static void out_weight(struct kernel_bench *b) {
 	const int d = b->shape.width;
-	b->kernels->backward_weight(b->dweight, b->dx, d, b->x, d, d, b->R, (real)0.1, false);
+	b->weights[OUT].by[TO_WEIGHT]->backward_weight(b->dweight, b->dx, d, b->x, d, d, b->R, (real)0.1, false);
 }
 
 static void out_input(struct kernel_bench *b) {
-	b->kernels->backward_input(b->dy, b->dx, b->shape.width, &b->weights[OUT], b->R, (real)0.1);
+	b->weights[OUT].by[TO_INPUT]->backward_input(b->dy, b->dx, b->shape.width, &b->weights[OUT], b->R, (real)0.1);
 }
 
 static void attention_backward(struct kernel_bench *b) {
@@ -94,11 +96,11 @@ static void qk_norm_backward(struct kernel_bench *b) {
 
 static void qkv_weight(struct kernel_bench *b) {
 	const int d = b->shape.width;
-	b->kernels->backward_weight(b->dweight, b->dqkv, 3 * d, b->x, 3 * d, d, b->R, 1, false);
+	b->weights[QKV].by[TO_WEIGHT]->backward_weight(b->dweight, b->dqkv, 3 * d, b->x, 3 * d, d, b->R, 1, false);
 }
 
 static void qkv_input(struct kernel_bench *b) {
-	b->kernels->backward_input(b->dy, b->dqkv, 3 * b->shape.width, &b->weights[QKV], b->R, 1);
+	b->weights[QKV].by[TO_INPUT]->backward_input(b->dy, b->dqkv, 3 * b->shape.width, &b->weights[QKV], b->R, 1);
 }
 
 static void norm_backward(struct kernel_bench *b) {
@@ -116,7 +118,8 @@ static real *row_of(const struct kernel_bench *b, real *from, int row) {
 
 static void head_forward(struct kernel_bench *b) {
 	for (int first = 0; first < b->R; first += LOGIT_ROWS)
-		b->kernels->forward(b->logits, b->stride, row_of(b, b->x, first), &b->weights[HEAD], piece(b, first));
+		b->weights[HEAD].by[FORWARD]->forward(
+		    b->logits, b->stride, row_of(b, b->x, first), &b->weights[HEAD], piece(b, first));
 }
 
 static void cross_entropy(struct kernel_bench *b) {
@@ -127,23 +130,23 @@ static void cross_entropy(struct kernel_bench *b) {
 
 static void head_input(struct kernel_bench *b) {
 	for (int first = 0; first < b->R; first += LOGIT_ROWS)
-		b->kernels->backward_input(
+		b->weights[HEAD].by[TO_INPUT]->backward_input(
 		    row_of(b, b->dy, first), b->logits, b->stride, &b->weights[HEAD], piece(b, first), 1);
 }
 
 static void head_weight(struct kernel_bench *b) {
 	for (int first = 0; first < b->R; first += LOGIT_ROWS)
-		b->kernels->backward_weight(
+		b->weights[HEAD].by[TO_WEIGHT]->backward_weight(
 		    b->dweight, b->logits, b->stride, row_of(b, b->x, first), b->shape.vocab, b->shape.width, piece(b, first),
 		    1, first > 0);
 }
 
 static void pack_block(struct kernel_bench *b) {
-	for (int w = 0; w < HEAD && b->kernels->pack; w++) b->kernels->pack(&b->weights[w]);
+	for (int w = 0; w < HEAD; w++) weight_pack(&b->weights[w]);
 }
 
 static void pack_head(struct kernel_bench *b) {
-	if (b->kernels->pack) b->kernels->pack(&b->weights[HEAD]);
+	weight_pack(&b->weights[HEAD]);
 }
 
 /* In the order of a step. A norm stands in a block twice, and once more before the head and after the embedding. */
@@ -151,35 +154,36 @@ static const struct row {
 	const char *name;
 	void (*run)(struct kernel_bench *bench);
 	enum { NO_FLOPS, MATRIX, ATTENTION } kind;
-	int weight;               /* of a MATRIX */
-	int times;                /* the forward product's or attention's operations, times this */
+	enum matrix weight;       /* of a MATRIX */
+	enum direction direction; /* the same */
+	int times;                /* attention's operations, times this */
 	int per_block, per_model; /* how often it runs in a micro-batch */
 	bool once;                /* ... or rather in an update, whatever the number of micro-batches */
 } rows[] = {
     {"pack a block's weights", pack_block, NO_FLOPS, .per_block = 1, .once = true},
     {"pack the head", pack_head, NO_FLOPS, .per_model = 1, .once = true},
     {"norm forward", norm_forward, NO_FLOPS, .per_block = 2, .per_model = 2},
-    {"qkv forward", qkv_forward, MATRIX, QKV, 1, .per_block = 1},
+    {"qkv forward", qkv_forward, MATRIX, QKV, FORWARD, .per_block = 1},
     {"norm and turn q, k", qk_norm_forward, NO_FLOPS, .per_block = 1},
     {"attention forward", attention_forward, ATTENTION, .times = 1, .per_block = 1},
-    {"out forward", out_forward, MATRIX, OUT, 1, .per_block = 1},
-    {"mlp.in forward", mlp_in_forward, MATRIX, MLP_IN, 1, .per_block = 1},
-    {"mlp.out forward", mlp_out_forward, MATRIX, MLP_OUT, 1, .per_block = 1},
-    {"head forward", head_forward, MATRIX, HEAD, 1, .per_model = 1},
+    {"out forward", out_forward, MATRIX, OUT, FORWARD, .per_block = 1},
+    {"mlp.in forward", mlp_in_forward, MATRIX, MLP_IN, FORWARD, .per_block = 1},
+    {"mlp.out forward", mlp_out_forward, MATRIX, MLP_OUT, FORWARD, .per_block = 1},
+    {"head forward", head_forward, MATRIX, HEAD, FORWARD, .per_model = 1},
     {"cross-entropy", cross_entropy, NO_FLOPS, .per_model = 1},
-    {"head to input", head_input, MATRIX, HEAD, 1, .per_model = 1},
-    {"head to weight", head_weight, MATRIX, HEAD, 1, .per_model = 1},
+    {"head to input", head_input, MATRIX, HEAD, TO_INPUT, .per_model = 1},
+    {"head to weight", head_weight, MATRIX, HEAD, TO_WEIGHT, .per_model = 1},
     {"norm backward", norm_backward, NO_FLOPS, .per_block = 2, .per_model = 2},
-    {"mlp.out to weight", mlp_out_weight, MATRIX, MLP_OUT, 1, .per_block = 1},
-    {"mlp.out to input", mlp_out_input, MATRIX, MLP_OUT, 1, .per_block = 1},
-    {"mlp.in to weight", mlp_in_weight, MATRIX, MLP_IN, 1, .per_block = 1},
-    {"mlp.in to input", mlp_in_input, MATRIX, MLP_IN, 1, .per_block = 1},
-    {"out to weight", out_weight, MATRIX, OUT, 1, .per_block = 1},
-    {"out to input", out_input, MATRIX, OUT, 1, .per_block = 1},
+    {"mlp.out to weight", mlp_out_weight, MATRIX, MLP_OUT, TO_WEIGHT, .per_block = 1},
+    {"mlp.out to input", mlp_out_input, MATRIX, MLP_OUT, TO_INPUT, .per_block = 1},
+    {"mlp.in to weight", mlp_in_weight, MATRIX, MLP_IN, TO_WEIGHT, .per_block = 1},
+    {"mlp.in to input", mlp_in_input, MATRIX, MLP_IN, TO_INPUT, .per_block = 1},
+    {"out to weight", out_weight, MATRIX, OUT, TO_WEIGHT, .per_block = 1},
+    {"out to input", out_input, MATRIX, OUT, TO_INPUT, .per_block = 1},
     {"attention backward", attention_backward, ATTENTION, .times = 2, .per_block = 1},
     {"turn and norm dq, dk", qk_norm_backward, NO_FLOPS, .per_block = 1},
-    {"qkv to weight", qkv_weight, MATRIX, QKV, 1, .per_block = 1},
-    {"qkv to input", qkv_input, MATRIX, QKV, 1, .per_block = 1},
+    {"qkv to weight", qkv_weight, MATRIX, QKV, TO_WEIGHT, .per_block = 1},
+    {"qkv to input", qkv_input, MATRIX, QKV, TO_INPUT, .per_block = 1},
 };
 
 int operation_count(void) {
@@ -201,6 +205,7 @@ struct operation operation_of(const struct shape *shape, int sequences, int whic
 	    .flops = flops,
 	    .calls = row->per_block * shape->depth + row->per_model,
 	    .once = row->once,
+	    .product = row->kind == MATRIX ? DIRECTION_COUNT * (int)row->weight + (int)row->direction : -1,
 	};
 }
 
@@ -210,16 +215,16 @@ struct operation operation_of(const struct shape *shape, int sequences, int whic
 static size_t layout(struct kernel_bench *b, struct arena *arena) {
 	const struct shape *shape = &b->shape;
 	const size_t d = (size_t)shape->width, V = (size_t)shape->vocab, R = (size_t)b->R, H = d / HEAD_WIDTH;
-	const size_t outputs[WEIGHT_COUNT] = {3 * d, d, 4 * d, d, V}, inputs[WEIGHT_COUNT] = {d, d, d, 4 * d, d};
+	const size_t outputs[MATRIX_COUNT] = {3 * d, d, 4 * d, d, V}, inputs[MATRIX_COUNT] = {d, d, d, 4 * d, d};
 	size_t bytes = 0;
 
-	for (int w = 0; w < WEIGHT_COUNT; w++) {
+	for (int w = 0; w < MATRIX_COUNT; w++) {
 		struct weight *weight = &b->weights[w];
 		weight->outputs = (int)outputs[w];
 		weight->inputs = (int)inputs[w];
 		TAKE(b->parameters[w], outputs[w] * inputs[w]);
 		weight->w = b->parameters[w];
-		if (b->kernels->pack) TAKE(weight->packed, b->kernels->packed_reals(weight->outputs, weight->inputs));
+		TAKE(weight->packed, weight_packed_reals(weight));
 	}
 	TAKE(b->dweight, d * (V > 4 * d ? V : 4 * d));
 	TAKE(b->x, R * d);
@@ -260,7 +265,9 @@ struct error *kernel_bench_open(
 	b->shape = *shape;
 	b->attention = (struct attention_shape){sequences, shape->context, shape->width / HEAD_WIDTH};
 	b->R = sequences * shape->context;
+	b->set = kernels;
 	b->kernels = kernel_sets[kernels];
+	kernel_bench_use_blas(b, 0);
 	struct error *error = arena_open(&b->arena, layout(b, NULL));
 	if (error) {
 		free(b);
@@ -270,7 +277,7 @@ struct error *kernel_bench_open(
 
 	const size_t d = (size_t)shape->width, R = (size_t)b->R;
 	struct rng rng = rng_make(1, "bench");
-	for (int w = 0; w < WEIGHT_COUNT; w++) {
+	for (int w = 0; w < MATRIX_COUNT; w++) {
 		const struct weight *weight = &b->weights[w];
 		fill(&rng, b->parameters[w], (size_t)weight->outputs * (size_t)weight->inputs, 1 / sqrt(weight->inputs));
 	}
@@ -282,6 +289,11 @@ struct error *kernel_bench_open(
 	for (int i = 0; i < operation_count(); i++) rows[i].run(b);
 	*out = b;
 	return NULL;
+}
+
+void kernel_bench_use_blas(struct kernel_bench *bench, uint32_t blas) {
+	for (int w = 0; w < MATRIX_COUNT; w++)
+		weight_use(&bench->weights[w], (enum matrix)w, (struct kernel_choice){bench->set, blas});
 }
 
 void kernel_bench_close(struct kernel_bench *bench) {

@@ -1,4 +1,4 @@
-/* The sets of kernels, and which of them this processor can run. */
+/* The sets of kernels, which of them this processor can run, and which of them computes what. */
 #include "model/layer.h"
 
 /* In the order of enum kernels; NULL where this kind of processor has none. */
@@ -9,6 +9,14 @@ const struct kernel_set *const kernel_sets[KERNELS_COUNT] = {
 #endif
 };
 const char *const kernels_names[KERNELS_COUNT] = {"plain", "blas", "portable", "avx2", "avx512"};
+
+/* In the order of enum matrix and enum direction. */
+const char *const product_names[PRODUCT_COUNT] = {
+    "qkv forward",      "qkv to input",      "qkv to weight",   "out forward",      "out to input",
+    "out to weight",    "mlp.in forward",    "mlp.in to input", "mlp.in to weight", "mlp.out forward",
+    "mlp.out to input", "mlp.out to weight", "head forward",    "head to input",    "head to weight",
+};
+_Static_assert(PRODUCT_COUNT == MATRIX_COUNT * DIRECTION_COUNT, "a name for every product");
 
 bool kernels_available(enum kernels kernels) {
 #ifdef __x86_64__
@@ -29,4 +37,29 @@ enum kernels kernels_widest(void) {
 	for (int k = KERNELS_PORTABLE; k < KERNELS_COUNT; k++)
 		if (kernels_available((enum kernels)k)) widest = (enum kernels)k;
 	return widest;
+}
+
+/* ------------------------------------------------------------------------------------------------ who does what --- */
+
+void weight_use(struct weight *weight, enum matrix kind, struct kernel_choice choice) {
+	for (int d = 0; d < DIRECTION_COUNT; d++) {
+		const bool blas = choice.blas >> (DIRECTION_COUNT * (int)kind + d) & 1;
+		weight->by[d] = blas ? &kernels_blas : kernel_sets[choice.kernels];
+	}
+}
+
+/* Those of the two that read the matrix, not its gradient, who want it packed; NULL for none. */
+static const struct kernel_set *packer(const struct weight *weight) {
+	if (weight->by[FORWARD]->pack) return weight->by[FORWARD];
+	return weight->by[TO_INPUT]->pack ? weight->by[TO_INPUT] : NULL;
+}
+
+size_t weight_packed_reals(const struct weight *weight) {
+	const struct kernel_set *set = packer(weight);
+	return set ? set->packed_reals(weight->outputs, weight->inputs) : 0;
+}
+
+void weight_pack(const struct weight *weight) {
+	const struct kernel_set *set = packer(weight);
+	if (set) set->pack(weight);
 }

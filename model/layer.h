@@ -30,11 +30,16 @@ struct attention_shape {
 	int B, T, H;
 };
 
-/* A matrix of the model, w (outputs,inputs), and the copies of it that a set of kernels may keep. */
+/* The kinds of matrices, all but the last in every block, and what is multiplied by each of them. */
+enum matrix { QKV, OUT, MLP_IN, MLP_OUT, HEAD, MATRIX_COUNT };
+enum direction { FORWARD, TO_INPUT, TO_WEIGHT, DIRECTION_COUNT };
+
+/* A matrix of the model, w (outputs,inputs), who multiplies by it, and the copies of it that a set of kernels may keep. */
 struct weight {
 	const real *w;
 	int outputs, inputs;
-	real *packed; /* packed_reals() of them */
+	const struct kernel_set *by[DIRECTION_COUNT];
+	real *packed; /* weight_packed_reals() of them; NULL when nobody wants them */
 };
 
 /* One set of kernels. `stride` is the distance between rows where it is not the number of columns. */
@@ -80,6 +85,12 @@ extern const struct kernel_set kernels_avx2, kernels_avx512;
 
 /* In the order of enum kernels; NULL where this kind of processor has none. */
 extern const struct kernel_set *const kernel_sets[KERNELS_COUNT];
+
+/* Sets weight->by. */
+void weight_use(struct weight *weight, enum matrix kind, struct kernel_choice choice);
+/* The packed form that those who multiply by this matrix want of it; 0 when none does. */
+size_t weight_packed_reals(const struct weight *weight);
+void weight_pack(const struct weight *weight);
 
 /* -------------------------------------------------------------------------------------------- shared (layer.c) --- */
 

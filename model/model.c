@@ -8,9 +8,9 @@
 
 struct model {
 	struct network network;
-	struct arena arena;
-	real *gradients;     // (table.total)
-	struct pass *passes; // (threads)
+	struct arena arena, copies; /* copies: the weights as the kernels want them */
+	real *gradients;            // (table.total)
+	struct pass *passes;        // (threads)
 	int threads;
 };
 
@@ -30,25 +30,43 @@ static size_t layout(struct model *model, struct arena *arena) {
 		weight->outputs = tensor->rows;
 		weight->inputs = tensor->cols;
 		if (arena) weight->w = network->parameters + tensor->offset;
-		if (i > EMBEDDING && network->kernels->pack)
-			TAKE(weight->packed, network->kernels->packed_reals(tensor->rows, tensor->cols));
 	}
 	return bytes;
+}
+
+/* The same for what depends on the kernels. */
+static size_t layout_copies(struct model *model, struct arena *arena) {
+	size_t bytes = 0;
+	for (int i = EMBEDDING + 1; i < model->network.table.count; i++) {
+		struct weight *weight = &model->network.weights[i];
+		const size_t reals = weight_packed_reals(weight);
+		weight->packed = NULL;
+		if (reals) TAKE(weight->packed, reals);
+	}
+	return bytes;
+}
+
+static void choose_kernels(struct network *network, struct kernel_choice choice) {
+	network->choice = choice;
+	network->kernels = kernel_sets[choice.kernels];
+	const int head = network->table.count - 1;
+	for (int i = EMBEDDING + 1; i < head; i++)
+		weight_use(&network->weights[i], (enum matrix)((i - 1) % PER_BLOCK), choice);
+	weight_use(&network->weights[head], HEAD, choice);
 }
 
 static void model_release(struct model *model) {
 	for (int i = 0; i < model->threads; i++) pass_close(&model->passes[i]);
 	free(model->passes);
 	arena_close(&model->arena);
+	arena_close(&model->copies);
 	tensor_table_free(&model->network.table);
 	free(model->network.weights);
 }
 
-/* Everything but the memory of tensors. */
-static struct error *model_plan(
-    const struct shape *shape, int sequences, bool training, enum kernels kernels, struct model *model) {
-	*model = (struct model){
-	    .network = {.shape = *shape, .kernels = kernel_sets[kernels], .sequences = sequences, .training = training}};
+/* Everything but the memory of tensors and who computes them. */
+static struct error *model_plan(const struct shape *shape, int sequences, bool training, struct model *model) {
+	*model = (struct model){.network = {.shape = *shape, .sequences = sequences, .training = training}};
 	struct network *network = &model->network;
 	TRY(tensor_table_make(shape, &network->table));
 	const size_t tensors = (size_t)network->table.count;
@@ -60,26 +78,24 @@ static struct error *model_plan(
 
 double model_bytes(const struct shape *shape, int sequences, bool training) {
 	struct model model;
-	struct error *error = model_plan(shape, sequences, training, kernels_widest(), &model);
+	struct error *error = model_plan(shape, sequences, training, &model);
 	if (error) {
 		error_free(error);
 		return NAN;
 	}
-	const double bytes = (double)(layout(&model, NULL) + pass_bytes(&model.network));
+	size_t bytes = layout(&model, NULL);
+	choose_kernels(&model.network, (struct kernel_choice){.kernels = kernels_widest()});
+	bytes += layout_copies(&model, NULL) + pass_bytes(&model.network);
 	model_release(&model);
-	return bytes;
+	return (double)bytes;
 }
 
 struct error *model_open(
     const struct shape *shape, int sequences, bool training, enum kernels kernels, struct model **out) {
 	*out = NULL;
-	if (!kernels_available(kernels))
-		return error_new(
-		    ERROR_USAGE, "this processor cannot run the kernels '%s'; try '%s'", kernels_names[kernels],
-		    kernels_names[kernels_widest()]);
 	struct model *model = array_new(1, sizeof *model);
 	if (!model) return error_memory(sizeof *model);
-	struct error *error = model_plan(shape, sequences, training, kernels, model);
+	struct error *error = model_plan(shape, sequences, training, model);
 	if (error) {
 		free(model);
 		return error;
@@ -88,13 +104,31 @@ struct error *model_open(
 	if (!error) {
 		layout(model, &model->arena);
 		rope_table(model->network.rope, shape->context);
-		error = model_use_threads(model, 1);
+		error = model_use_kernels(model, (struct kernel_choice){.kernels = kernels});
 	}
 	if (error)
 		model_close(model);
 	else
 		*out = model;
 	return error;
+}
+
+struct error *model_use_kernels(struct model *model, struct kernel_choice choice) {
+	struct network *network = &model->network;
+	if (!kernels_available(choice.kernels))
+		return error_new(
+		    ERROR_USAGE, "this processor cannot run the kernels '%s'; try '%s'", kernels_names[choice.kernels],
+		    kernels_names[kernels_widest()]);
+	choose_kernels(network, choice);
+	arena_close(&model->copies);
+	TRY(arena_open(&model->copies, layout_copies(model, NULL)));
+	layout_copies(model, &model->copies);
+	/* Each thread has scratch memory of the kernels' size. */
+	return model_use_threads(model, model->threads > 0 ? model->threads : 1);
+}
+
+struct kernel_choice model_kernels(const struct model *model) {
+	return model->network.choice;
 }
 
 struct error *model_use_threads(struct model *model, int threads) {
@@ -213,8 +247,7 @@ static double run(struct model *model, const struct batch *batch) {
 		/* The copies of the weights follow the parameters. That costs about a hundredth of the products it serves, so it
 		 * is done at every call, and nobody can forget it. */
 #pragma omp for schedule(dynamic)
-		for (int i = EMBEDDING + 1; i < network->table.count; i++)
-			if (network->kernels->pack) network->kernels->pack(&network->weights[i]);
+		for (int i = EMBEDDING + 1; i < network->table.count; i++) weight_pack(&network->weights[i]);
 
 		for (int first = 0; first < pieces; first += team) {
 			const int count = pieces - first < team ? pieces - first : team;
@@ -242,7 +275,6 @@ double model_gradient(struct model *model, const uint16_t *tokens, int batch) {
 
 void model_logits(struct model *model, const uint16_t *tokens, real *logits) {
 	struct network *network = &model->network;
-	for (int i = EMBEDDING + 1; i < network->table.count && network->kernels->pack; i++)
-		network->kernels->pack(&network->weights[i]);
+	for (int i = EMBEDDING + 1; i < network->table.count; i++) weight_pack(&network->weights[i]);
 	pass_logits(network, &model->passes[0], tokens, logits);
 }

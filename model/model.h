@@ -90,6 +90,17 @@ extern const char *const kernels_names[KERNELS_COUNT];
 bool kernels_available(enum kernels kernels); /* on this processor */
 enum kernels kernels_widest(void);            /* the default: our own for the widest vectors that there are */
 
+/* The products of a step with a matrix: three for each kind of matrices, by the names that `rung bench kernels` has. */
+enum { PRODUCT_COUNT = 15 };
+extern const char *const product_names[PRODUCT_COUNT];
+
+/* Who computes a model: one set of kernels, save for the products with a bit in `blas`, which OpenBLAS does. Results
+ * depend on it, within rounding. */
+struct kernel_choice {
+	enum kernels kernels;
+	uint32_t blas; /* bit i: product_names[i] */
+};
+
 struct model; /* parameters, gradients, activations of one micro-batch */
 
 /* Bytes that model_open will take for this shape and micro-batch. */
@@ -100,6 +111,11 @@ double model_bytes(const struct shape *shape, int sequences, bool training);
 MUST_CHECK struct error *model_open(
     const struct shape *shape, int sequences, bool training, enum kernels kernels, struct model **model);
 void model_close(struct model *model); /* NULL is fine */
+
+/* Changes who computes it. After an error the model can only be closed. OpenBLAS must be set to one thread: micro-batches
+ * are what is shared out among threads. */
+MUST_CHECK struct error *model_use_kernels(struct model *model, struct kernel_choice choice);
+struct kernel_choice model_kernels(const struct model *model);
 
 /* From now on up to `threads` micro-batches are computed at once, with OpenMP. Results do not change by a bit. */
 MUST_CHECK struct error *model_use_threads(struct model *model, int threads);
@@ -140,6 +156,7 @@ struct operation {
 	double flops; /* of one call on a micro-batch, counted as in shape_counts; 0 for those that are not counted */
 	int calls;    /* in a micro-batch */
 	bool once;    /* ... or rather in a whole step, however many micro-batches it has */
+	int product;  /* index of product_names; -1: it multiplies by no matrix */
 };
 int operation_count(void);
 struct operation operation_of(const struct shape *shape, int sequences, int which);
@@ -148,6 +165,8 @@ struct kernel_bench; /* arrays of the sizes that the model has for a micro-batch
 MUST_CHECK struct error *kernel_bench_open(
     const struct shape *shape, int sequences, enum kernels kernels, struct kernel_bench **bench);
 void kernel_bench_close(struct kernel_bench *bench); /* NULL is fine */
+/* From now on OpenBLAS computes the products with a bit in `blas`, on the same arrays. */
+void kernel_bench_use_blas(struct kernel_bench *bench, uint32_t blas);
 void kernel_bench_run(struct kernel_bench *bench, int which, int times);
 
 #endif

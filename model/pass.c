@@ -75,8 +75,9 @@ void pass_close(struct pass *pass) {
 	*pass = (struct pass){0};
 }
 
-static const struct weight *block_weight(const struct network *network, int l, enum block_tensor which) {
-	return &network->weights[1 + PER_BLOCK * l + (int)which];
+/* The matrices of a block, in the order of enum matrix. */
+static const struct weight *block_weights(const struct network *network, int l) {
+	return &network->weights[1 + PER_BLOCK * l];
 }
 
 /* ------------------------------------------------------------------------------------------------------- forward --- */
@@ -96,15 +97,16 @@ static void forward(const struct network *network, struct pass *pass, int B) {
 
 	for (int l = 0; l < L; l++) {
 		struct block_activations *block = &pass->blocks[l];
+		const struct weight *w = block_weights(network, l);
 		rms_forward(block->attention_in, block->attention_r, pass->x, R, d);
-		k->forward(block->qkv, 3 * d, block->attention_in, block_weight(network, l, QKV), R);
+		w[QKV].by[FORWARD]->forward(block->qkv, 3 * d, block->attention_in, &w[QKV], R);
 		qk_forward(block->qkv, block->qk_r, network->rope, attention);
 		k->attention_forward(block->attention_out, block->lse, block->qkv, attention, pass->scratch);
-		k->forward_residual(pass->x, block->attention_out, block_weight(network, l, OUT), R, branch);
+		w[OUT].by[FORWARD]->forward_residual(pass->x, block->attention_out, &w[OUT], R, branch);
 
 		rms_forward(block->mlp_in, block->mlp_r, pass->x, R, d);
-		k->forward_relu2(block->hidden, block->square, block->mlp_in, block_weight(network, l, MLP_IN), R);
-		k->forward_residual(pass->x, block->square, block_weight(network, l, MLP_OUT), R, branch);
+		w[MLP_IN].by[FORWARD]->forward_relu2(block->hidden, block->square, block->mlp_in, &w[MLP_IN], R);
+		w[MLP_OUT].by[FORWARD]->forward_residual(pass->x, block->square, &w[MLP_OUT], R, branch);
 	}
 	rms_forward(pass->final, pass->final_r, pass->x, R, d);
 }
@@ -113,18 +115,19 @@ static void forward(const struct network *network, struct pass *pass, int B) {
 
 /* Losses of all rows; with `gradients` also the head's and, in pass->dx, that of the final norm's output. */
 static void classifier(const struct network *network, struct pass *pass, int R, real scale, real *gradients) {
-	const struct kernel_set *k = network->kernels;
 	const int d = network->shape.width, V = network->shape.vocab, stride = logit_stride(&network->shape);
 	const int head = network->table.count - 1;
 	const struct weight *weight = &network->weights[head];
 	for (int first = 0; first < R; first += LOGIT_ROWS) {
 		const int rows = R - first < LOGIT_ROWS ? R - first : LOGIT_ROWS;
 		const real *h = pass->final + (size_t)first * (size_t)d;
-		k->forward(pass->logits, stride, h, weight, rows);
-		k->cross_entropy(pass->logits, stride, pass->targets + first, rows, V, scale, pass->row_loss + first);
+		weight->by[FORWARD]->forward(pass->logits, stride, h, weight, rows);
+		network->kernels->cross_entropy(
+		    pass->logits, stride, pass->targets + first, rows, V, scale, pass->row_loss + first);
 		if (!gradients) continue;
-		k->backward_input(pass->dx + (size_t)first * (size_t)d, pass->logits, stride, weight, rows, 1);
-		k->backward_weight(
+		weight->by[TO_INPUT]->backward_input(
+		    pass->dx + (size_t)first * (size_t)d, pass->logits, stride, weight, rows, 1);
+		weight->by[TO_WEIGHT]->backward_weight(
 		    gradients + network->table.rows[head].offset, pass->logits, stride, h, V, d, rows, 1, first > 0);
 	}
 }
@@ -140,21 +143,23 @@ static void backward(const struct network *network, struct pass *pass, int B, re
 	rms_backward(dx, dx, pass->final, pass->final_r, R, d, false);
 	for (int l = L - 1; l >= 0; l--) {
 		const struct block_activations *block = &pass->blocks[l];
+		const struct weight *w = block_weights(network, l);
 		real *gradient[PER_BLOCK];
 		for (int t = 0; t < PER_BLOCK; t++) gradient[t] = gradients + network->table.rows[1 + PER_BLOCK * l + t].offset;
 
-		k->backward_weight(gradient[MLP_OUT], dx, d, block->square, d, 4 * d, R, branch, false);
-		k->backward_relu2(dhidden, dx, block->hidden, block_weight(network, l, MLP_OUT), R, branch);
-		k->backward_weight(gradient[MLP_IN], dhidden, 4 * d, block->mlp_in, 4 * d, d, R, 1, false);
-		k->backward_input(dnarrow, dhidden, 4 * d, block_weight(network, l, MLP_IN), R, 1);
+		w[MLP_OUT].by[TO_WEIGHT]->backward_weight(gradient[MLP_OUT], dx, d, block->square, d, 4 * d, R, branch, false);
+		w[MLP_OUT].by[TO_INPUT]->backward_relu2(dhidden, dx, block->hidden, &w[MLP_OUT], R, branch);
+		w[MLP_IN].by[TO_WEIGHT]->backward_weight(
+		    gradient[MLP_IN], dhidden, 4 * d, block->mlp_in, 4 * d, d, R, 1, false);
+		w[MLP_IN].by[TO_INPUT]->backward_input(dnarrow, dhidden, 4 * d, &w[MLP_IN], R, 1);
 		rms_backward(dx, dnarrow, block->mlp_in, block->mlp_r, R, d, true);
 
-		k->backward_weight(gradient[OUT], dx, d, block->attention_out, d, d, R, branch, false);
-		k->backward_input(dnarrow, dx, d, block_weight(network, l, OUT), R, branch);
+		w[OUT].by[TO_WEIGHT]->backward_weight(gradient[OUT], dx, d, block->attention_out, d, d, R, branch, false);
+		w[OUT].by[TO_INPUT]->backward_input(dnarrow, dx, d, &w[OUT], R, branch);
 		k->attention_backward(dqkv, dnarrow, block->attention_out, block->lse, block->qkv, attention, pass->scratch);
 		qk_backward(dqkv, block->qkv, block->qk_r, network->rope, attention);
-		k->backward_weight(gradient[QKV], dqkv, 3 * d, block->attention_in, 3 * d, d, R, 1, false);
-		k->backward_input(dnarrow, dqkv, 3 * d, block_weight(network, l, QKV), R, 1);
+		w[QKV].by[TO_WEIGHT]->backward_weight(gradient[QKV], dqkv, 3 * d, block->attention_in, 3 * d, d, R, 1, false);
+		w[QKV].by[TO_INPUT]->backward_input(dnarrow, dqkv, 3 * d, &w[QKV], R, 1);
 		rms_backward(dx, dnarrow, block->attention_in, block->attention_r, R, d, true);
 	}
 
@@ -186,9 +191,9 @@ void pass_logits(const struct network *network, struct pass *pass, const uint16_
 	const int V = network->shape.vocab, d = network->shape.width, stride = logit_stride(&network->shape);
 	memcpy(pass->inputs, tokens, (size_t)network->shape.context * sizeof *tokens);
 	forward(network, pass, 1);
+	const struct weight *head = &network->weights[network->table.count - 1];
 	for (int t = 0; t < network->shape.context; t++) {
-		network->kernels->forward(
-		    pass->logits, stride, pass->final + (size_t)t * (size_t)d, &network->weights[network->table.count - 1], 1);
+		head->by[FORWARD]->forward(pass->logits, stride, pass->final + (size_t)t * (size_t)d, head, 1);
 		memcpy(logits + (size_t)t * (size_t)V, pass->logits, sizeof(real) * (size_t)V);
 	}
 }

@@ -4,19 +4,19 @@
 
 #include "model/layer.h"
 
-/* Rows of the tensor table: the embedding, PER_BLOCK tensors of each block, the head. */
-enum { EMBEDDING = 0, PER_BLOCK = 4 };
-enum block_tensor { QKV, OUT, MLP_IN, MLP_OUT };
+/* Rows of the tensor table: the embedding, PER_BLOCK tensors of each block in the order of enum matrix, the head. */
+enum { EMBEDDING = 0, PER_BLOCK = HEAD };
 
 /* What all threads read. */
 struct network {
 	struct shape shape;
 	struct tensor_table table;
-	const struct kernel_set *kernels;
-	struct weight *weights; // (table.count): what the kernels multiply by; unused for the embedding
-	real *parameters;       // (table.total)
-	real *rope;             // (T,16)
-	int sequences;          /* of a micro-batch */
+	struct kernel_choice choice;
+	const struct kernel_set *kernels; /* for all but the products that are in choice.blas */
+	struct weight *weights;           // (table.count): what the kernels multiply by; unused for the embedding
+	real *parameters;                 // (table.total)
+	real *rope;                       // (T,16)
+	int sequences;                    /* of a micro-batch */
 	bool training;
 };
 

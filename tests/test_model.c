@@ -3,6 +3,8 @@
  * test_reference.c and test_gradient.c. */
 #include "tests/model_fixture.h"
 
+#include <cblas.h>
+
 /* Odd sizes, one block of attention and several, logits in one piece and in several. */
 static const struct shape shapes[] = {
     {.vocab = 2, .context = 1, .width = 16, .depth = 1},
@@ -274,6 +276,25 @@ static void nan_anywhere_makes_the_loss_nan(void **state) {
 
 /* ------------------------------------------------------------------------------------- kernels and equal bits --- */
 
+/* That the gradients of `other` are those of the plain loops, within rounding. */
+static void expect_same_gradients(struct model *other, struct model *plain) {
+	const struct shape *shape = model_shape(plain);
+	const struct kernel_choice choice = model_kernels(other);
+	for (int i = 0; i < model_tensors(plain)->count; i++) {
+		const struct tensor *tensor = &model_tensors(plain)->rows[i];
+		const size_t count = (size_t)tensor->rows * (size_t)tensor->cols;
+		const real *wanted = model_gradients(plain) + tensor->offset;
+		const real *found = model_gradients(other) + tensor->offset;
+		const double largest = largest_of(wanted, count);
+		for (size_t j = 0; j < count; j++)
+			if (!(fabs((double)found[j] - (double)wanted[j]) <= 1e-5 * largest))
+				fail_msg(
+				    "%s kernels, OpenBLAS for %x, V=%d T=%d d=%d L=%d: gradient of %s[%zu] is %.9g, plain %.9g",
+				    kernels_names[choice.kernels], choice.blas, shape->vocab, shape->context, shape->width,
+				    shape->depth, tensor->name, j, (double)found[j], (double)wanted[j]);
+	}
+}
+
 static void kernel_sets_agree(void **state) {
 	(void)state;
 	for (size_t s = 0; s < COUNT_OF(shapes); s++) {
@@ -287,24 +308,62 @@ static void kernel_sets_agree(void **state) {
 			struct model *other = open_model(shapes[s], 2, true, (enum kernels)k);
 			random_parameters(other, 10);
 			assert_true(fabs(model_gradient(other, tokens, BATCH) / loss - 1) < 1e-6);
-			for (int i = 0; i < model_tensors(plain)->count; i++) {
-				const struct tensor *tensor = &model_tensors(plain)->rows[i];
-				const size_t count = (size_t)tensor->rows * (size_t)tensor->cols;
-				const real *wanted = model_gradients(plain) + tensor->offset;
-				const real *found = model_gradients(other) + tensor->offset;
-				const double largest = largest_of(wanted, count);
-				for (size_t j = 0; j < count; j++)
-					if (!(fabs((double)found[j] - (double)wanted[j]) <= 1e-5 * largest))
-						fail_msg(
-						    "%s kernels, V=%d T=%d d=%d L=%d: gradient of %s[%zu] is %.9g, plain %.9g",
-						    kernels_names[k], shapes[s].vocab, shapes[s].context, shapes[s].width, shapes[s].depth,
-						    tensor->name, j, (double)found[j], (double)wanted[j]);
-			}
+			expect_same_gradients(other, plain);
 			model_close(other);
 		}
 		model_close(plain);
 		free(tokens);
 	}
+}
+
+/* The choices that are tried: each product alone, each kind of matrix, each direction, and all. */
+static uint32_t some_choice(int i) {
+	const int kinds = PRODUCT_COUNT / 3;
+	if (i < PRODUCT_COUNT) return (uint32_t)1 << i;
+	if (i < PRODUCT_COUNT + kinds) return (uint32_t)7 << 3 * (i - PRODUCT_COUNT);
+	if (i < PRODUCT_COUNT + kinds + 3) return (uint32_t)011111 << (i - PRODUCT_COUNT - kinds);
+	return ((uint32_t)1 << PRODUCT_COUNT) - 1;
+}
+enum { CHOICES = PRODUCT_COUNT + PRODUCT_COUNT / 3 + 3 + 1 };
+
+/* One model goes through all choices and back: what a choice leaves behind must not disturb the next. */
+static void any_product_can_be_openblas(void **state) {
+	(void)state;
+	enum { BATCH = 3 };
+	const struct shape shape = {.vocab = 37, .context = 70, .width = 48, .depth = 2};
+	uint16_t *tokens = random_tokens(BATCH * ((size_t)shape.context + 1), shape.vocab, 31);
+	struct model *plain = open_model(shape, 2, true, KERNELS_PLAIN);
+	const size_t bytes = model_tensors(plain)->total * sizeof(real);
+	random_parameters(plain, 32);
+	const double loss = model_gradient(plain, tokens, BATCH);
+	real *alone = array_new(1, bytes), *all = array_new(1, bytes);
+	for (int k = 0; k < KERNELS_COUNT; k++) {
+		if (!kernels_available((enum kernels)k) || k == KERNELS_BLAS) continue;
+		struct model *model = open_model(shape, 2, true, (enum kernels)k);
+		random_parameters(model, 32);
+		const double own_loss = model_gradient(model, tokens, BATCH);
+		memcpy(alone, model_gradients(model), bytes);
+		for (int i = 0; i < CHOICES; i++) {
+			const struct kernel_choice choice = {(enum kernels)k, some_choice(i)};
+			expect_success(model_use_kernels(model, choice));
+			assert_int_equal(model_kernels(model).blas, choice.blas);
+			assert_true(fabs(model_gradient(model, tokens, BATCH) / loss - 1) < 1e-6);
+			expect_same_gradients(model, plain);
+			/* The choice took effect, or nothing of this would be tested. */
+			assert_memory_not_equal(model_gradients(model), alone, bytes);
+		}
+		memcpy(all, model_gradients(model), bytes);
+		expect_success(model_use_kernels(model, (struct kernel_choice){.kernels = (enum kernels)k}));
+		assert_true(model_gradient(model, tokens, BATCH) == own_loss);
+		assert_memory_equal(model_gradients(model), alone, bytes);
+		/* With all products from OpenBLAS what is left are attention, norms and cross-entropy. */
+		assert_memory_not_equal(all, alone, bytes);
+		model_close(model);
+	}
+	free(alone);
+	free(all);
+	model_close(plain);
+	free(tokens);
 }
 
 /* Equal inputs give equal bits: in another model, after other work, and when only the loss is asked for. */
@@ -346,19 +405,26 @@ static void threads_change_no_bit(void **state) {
 	enum { BATCH = 7 };
 	const struct shape shape = shapes[2];
 	uint16_t *tokens = random_tokens(BATCH * ((size_t)shape.context + 1), shape.vocab, 21);
-	for (int k = 0; k < KERNELS_COUNT; k++) {
-		if (!kernels_available((enum kernels)k)) continue;
-		struct model *one = open_model(shape, 2, true, (enum kernels)k);
+	/* Every set of kernels, and the widest with all products from OpenBLAS, which several threads then call at once. */
+	for (int k = 0; k <= KERNELS_COUNT; k++) {
+		const bool mixed = k == KERNELS_COUNT;
+		const struct kernel_choice choice = {
+		    mixed ? kernels_widest() : (enum kernels)k, mixed ? some_choice(CHOICES - 1) : 0};
+		if (!kernels_available(choice.kernels)) continue;
+		struct model *one = open_model(shape, 2, true, choice.kernels);
+		expect_success(model_use_kernels(one, choice));
 		random_parameters(one, 22);
 		double alone[BATCH], together[BATCH];
 		const double loss = model_gradient(one, tokens, BATCH);
 		model_loss(one, tokens, BATCH, alone);
 		for (int threads = 2; threads <= 6; threads++) {
-			struct model *many = open_model(shape, 2, true, (enum kernels)k);
+			struct model *many = open_model(shape, 2, true, choice.kernels);
 			random_parameters(many, 22);
 			expect_success(model_use_threads(many, threads));
+			expect_success(model_use_kernels(many, choice));
 			for (int again = 0; again < 3; again++) {
-				if (model_gradient(many, tokens, BATCH) != loss) fail_msg("%s, %d threads", kernels_names[k], threads);
+				if (model_gradient(many, tokens, BATCH) != loss)
+					fail_msg("%s, OpenBLAS for %x, %d threads", kernels_names[choice.kernels], choice.blas, threads);
 				assert_memory_equal(
 				    model_gradients(many), model_gradients(one), model_tensors(one)->total * sizeof(real));
 			}
@@ -455,6 +521,7 @@ static void tokens_are_drawn_from_the_softmax(void **state) {
 }
 
 int main(void) {
+	openblas_set_num_threads(1); /* as in main() of rung.c */
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_wrong_shape_is_refused),
 	    cmocka_unit_test(tensors_lie_apart_and_aligned),
@@ -466,6 +533,7 @@ int main(void) {
 	    cmocka_unit_test(losses_of_sequences_are_means_over_positions),
 	    cmocka_unit_test(nan_anywhere_makes_the_loss_nan),
 	    cmocka_unit_test(kernel_sets_agree),
+	    cmocka_unit_test(any_product_can_be_openblas),
 	    cmocka_unit_test(results_repeat_bit_for_bit),
 	    cmocka_unit_test(threads_change_no_bit),
 	    cmocka_unit_test(room_for_training_is_counted),
