@@ -155,17 +155,25 @@ MUST_CHECK struct error *folder_make(const char *path); /* with its parents; an 
 /* "folder/name" in a string that the caller frees; NULL when memory is short. */
 char *path_join(const char *folder, const char *name);
 
-/* --------------------------------------------------------------------------------------------------- JSON (json.c) --- */
+/* ------------------------------------------------------------------------------------------- JSON (json.c, seal.c) --- */
+
+/* A plan, a record or a table: far below this. What is larger is not one of ours. */
+#define JSON_LIMIT ((size_t)256 << 20)
 
 /* Parses `text`; an error names `path`, line and column. Text after the value, keys that stand twice in one object and
  * numbers beyond a double are errors. The tree belongs to the caller (cJSON_Delete). */
 MUST_CHECK struct error *json_parse(const char *path, const char *text, size_t length, cJSON **root);
+/* A file that json_write_sealed has written is checked against its seal, which is not in the tree. */
 MUST_CHECK struct error *json_read(const char *path, cJSON **root);
 /* Appends the tree to `out`: one line, or indented (no final newline either way). Numbers read back as the same bits,
  * which those of cJSON_Print need not; NaN and infinities become strings, as below. */
 void json_print(const cJSON *root, bool indented, struct text *out);
 /* Writes the tree atomically, indented, with a final newline. */
 MUST_CHECK struct error *json_write(const char *path, const cJSON *root);
+/* The same with a seal, a last member "xxh64": the hash of the file's bytes with its own 16 digits as zeros. */
+MUST_CHECK struct error *json_write_sealed(const char *path, const cJSON *root);
+/* The seal must be there. A file with a "format" below `since` is from before there were seals and may have none. */
+MUST_CHECK struct error *json_read_sealed(const char *path, int since, cJSON **root);
 
 /* Typed members of `object`; a missing or wrong one is an error that names `path` and the key. */
 MUST_CHECK struct error *json_get_number(const cJSON *object, const char *key, const char *path, double *value);

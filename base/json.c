@@ -5,9 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A plan, a record or a table: far below this. What is larger is not one of ours. */
-#define JSON_LIMIT ((size_t)256 << 20)
-
 /* ------------------------------------------------------------------------------------------------------- parsing --- */
 
 /* cJSON makes the tree, but takes more than JSON and knows only roughly where it stopped. So the text is first read by
@@ -232,15 +229,6 @@ struct error *json_parse(const char *path, const char *text, size_t length, cJSO
 	}
 	*root = tree;
 	return NULL;
-}
-
-struct error *json_read(const char *path, cJSON **root) {
-	*root = NULL;
-	struct text text = {0};
-	struct error *error = file_read(path, JSON_LIMIT, &text);
-	if (!error) error = json_parse(path, text.data, text.length, root);
-	text_free(&text);
-	return error;
 }
 
 /* ------------------------------------------------------------------------------------------------------ printing --- */

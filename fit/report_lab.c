@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #define FILE_LIMIT ((size_t)1 << 30) /* bytes; far more than any of these files should have */
+#define SEALED_RECORD 2              /* the "format" since which run.json holds its hash */
 #define CURVE_BUDGET 60000.0         /* points of all learning curves together, so that the page stays quick */
 #define CURVE_MOST 240               /* points of one curve: more than a screen can tell apart */
 #define CURVE_LEAST 16
@@ -382,7 +383,7 @@ static struct error *read_runs(const char *folder, struct report_lab *lab) {
 		if ((error = text_error(&path))) goto done;
 		if (!file_exists(path.data)) continue;
 		cJSON *record = NULL;
-		error = json_read(path.data, &record);
+		error = json_read_sealed(path.data, SEALED_RECORD, &record);
 		if (error) {
 			note(lab, error);
 			error = NULL;

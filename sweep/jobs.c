@@ -124,7 +124,7 @@ static struct error *recorded_state(const struct job *job, enum job_state *state
 	*state = JOB_WAITING;
 	if (error || !file_exists(path)) goto done;
 
-	struct error *damage = json_read(path, &root);
+	struct error *damage = json_read_sealed(path, TRAIN_RECORD_FORMAT, &root);
 	const char *id = "", *status = "";
 	if (!damage) damage = json_get_text(root, "id", path, &id);
 	if (!damage) damage = json_get_text(root, "status", path, &status);

@@ -125,7 +125,7 @@ static struct error *check_same(const struct lab *lab, const struct plan *frozen
 static struct error *freeze(const struct lab *lab, const char *path) {
 	cJSON *root = plan_to_json(&lab->plan);
 	if (!root) return error_memory(4096);
-	struct error *error = json_write(path, root);
+	struct error *error = json_write_sealed(path, root);
 	cJSON_Delete(root);
 	return error;
 }
@@ -159,7 +159,7 @@ static struct error *open_locked(
     struct lab *lab, struct plan *asked, const char *asked_path, const char *corpus, const char *path) {
 	struct plan frozen = {0};
 	const bool there = file_exists(path);
-	struct error *error = there ? plan_read(path, &frozen) : NULL;
+	struct error *error = there ? plan_read_frozen(path, &frozen) : NULL;
 	const char *name = asked ? asked_path : path;
 	if (!error && !there && !asked) error = no_plan(lab->folder);
 	if (error) goto done;
@@ -235,14 +235,21 @@ static bool add_corpus(cJSON *root, const struct lab *lab, const cJSON *compress
 	return copy && cJSON_AddItemToObject(root, "compressors", copy);
 }
 
+static bool can_be_read(const char *path) {
+	cJSON *root = NULL;
+	if (file_exists(path)) error_free(json_read(path, &root));
+	cJSON_Delete(root);
+	return root != NULL;
+}
+
 struct error *lab_write_corpus(const struct lab *lab, const cJSON *compressors) {
 	char *path = path_join(lab->folder, "corpus.json");
 	cJSON *root = cJSON_CreateObject();
 	struct error *error = NULL;
 	if (!path || !root)
 		error = error_memory(4096);
-	else if (compressors || !file_exists(path)) /* what is there may hold the compressors' answer */
-		error = add_corpus(root, lab, compressors) ? json_write(path, root) : error_memory(4096);
+	else if (compressors || !can_be_read(path)) /* what is there may hold the compressors' answer */
+		error = add_corpus(root, lab, compressors) ? json_write_sealed(path, root) : error_memory(4096);
 	cJSON_Delete(root);
 	free(path);
 	return error;

@@ -232,10 +232,10 @@ struct error *plan_parse(const cJSON *root, const char *path, struct plan *plan)
 	return error;
 }
 
-struct error *plan_read(const char *path, struct plan *plan) {
+static struct error *read_plan(const char *path, bool frozen, struct plan *plan) {
 	*plan = (struct plan){0};
 	cJSON *root;
-	TRY(json_read(path, &root));
+	TRY(frozen ? json_read_sealed(path, 0, &root) : json_read(path, &root));
 	struct error *error = plan_parse(root, path, plan);
 	cJSON_Delete(root);
 	if (error || !plan->corpus || plan->corpus[0] == '/') return error;
@@ -252,6 +252,22 @@ struct error *plan_read(const char *path, struct plan *plan) {
 	free(plan->corpus);
 	plan->corpus = joined.data;
 	return NULL;
+}
+
+struct error *plan_read(const char *path, struct plan *plan) {
+	return read_plan(path, false, plan);
+}
+
+struct error *plan_read_frozen(const char *path, struct plan *plan) {
+	struct error *error = read_plan(path, true, plan);
+	if (!error || error->kind != ERROR_DATA) return error;
+	struct error *advised = error_new(
+	    ERROR_DATA,
+	    "%.700s. This lab's plan cannot be believed: bring the file back, or remove it and name the plan that the lab was "
+	    "begun with (--plan or --preset), which goes on with the same runs",
+	    error->message);
+	error_free(error);
+	return advised;
 }
 
 void plan_free(struct plan *plan) {

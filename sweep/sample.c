@@ -116,7 +116,7 @@ static struct error *write_json(
 	if (!error) error = add_tokens(root, "prompt", lab->corpus, passage, (size_t)options->prompt);
 	if (!error) error = add_text(root, "generated", written);
 	if (!error) error = add_tokens(root, "held_out", lab->corpus, passage + options->prompt, (size_t)options->tokens);
-	if (!error) error = json_write(path, root);
+	if (!error) error = json_write_sealed(path, root);
 	free(path);
 	cJSON_Delete(root);
 	return error;

@@ -50,7 +50,7 @@ static struct error *write_job(const struct sweep *sweep, const struct job *job,
 	}
 	good = good && branches && cJSON_AddBoolToObject(root, "trunk", job->kind == JOB_TRUNK) &&
 	       json_add_number(root, "peak_gflops", sweep->options->peak_gflops);
-	if (!error) error = good ? json_write(path, root) : error_memory(4096);
+	if (!error) error = good ? json_write_sealed(path, root) : error_memory(4096);
 	cJSON_Delete(root);
 	return error;
 }

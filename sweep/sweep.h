@@ -43,6 +43,8 @@ MUST_CHECK struct error *plan_parse(const cJSON *root, const char *path, struct 
 /* The same from a file; a relative path of the corpus counts from the plan's folder. */
 MUST_CHECK struct error *plan_read(const char *path, struct plan *plan);
 void plan_free(struct plan *plan);
+/* The same from the plan.json of a lab, which must be as it was frozen. */
+MUST_CHECK struct error *plan_read_frozen(const char *path, struct plan *plan);
 /* Replaces what the plan says about its corpus. */
 MUST_CHECK struct error *plan_set_corpus(struct plan *plan, const char *path);
 

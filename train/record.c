@@ -73,7 +73,7 @@ struct error *record_write(
 	char *path = path_join(folder, "run.json"), hex[HASH_HEX_SIZE];
 	struct error *error = NULL;
 	cJSON *config, *corpus, *system;
-	if (!root || !path || !cJSON_AddNumberToObject(root, "format", 1) ||
+	if (!root || !path || !cJSON_AddNumberToObject(root, "format", TRAIN_RECORD_FORMAT) ||
 	    !cJSON_AddStringToObject(root, "id", owner->id) ||
 	    !cJSON_AddStringToObject(root, "kind", trunk ? "trunk" : "run") ||
 	    !cJSON_AddStringToObject(root, "status", status_names[status]) ||
@@ -87,7 +87,7 @@ struct error *record_write(
 	}
 	error = options_to_json(train_config_rows, train_config_row_count, owner->config, config);
 	if (!error) error = machine_to_json(owner->machine, system);
-	if (!error) error = json_write(path, root);
+	if (!error) error = json_write_sealed(path, root);
 done:
 	cJSON_Delete(root);
 	free(path);
@@ -121,7 +121,7 @@ struct error *record_read(const char *folder, const char *id, enum record_status
 	struct error *error = NULL;
 	cJSON *root = NULL;
 	if (!file_exists(path)) goto done;
-	error = json_read(path, &root);
+	error = json_read_sealed(path, TRAIN_RECORD_FORMAT, &root);
 	const char *name = NULL, *found = NULL;
 	if (!error) error = json_get_text(root, "id", path, &found);
 	if (!error && id && strcmp(found, id) != 0)

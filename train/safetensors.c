@@ -1,5 +1,5 @@
 /* The safetensors format (8 bytes of header length, a JSON header, the numbers), as NumPy and PyTorch users open it, with
- * a hash of the whole file in its metadata. */
+ * two hashes in its metadata: of the header, and of the whole file. */
 #include "train/state.h"
 
 #include <math.h>
@@ -10,6 +10,9 @@
 
 #define ZERO_HASH "0000000000000000"
 enum { LENGTH_BYTES = 8 };
+/* Where the digits of the two hashes stand. That of the file takes both for zeros; that of the header, its own. */
+#define FILE_KEY "\"xxh64\":\""
+#define HEADER_KEY "\"header_xxh64\":\""
 #define FILE_LIMIT ((size_t)1 << 36)
 
 static void put_length(unsigned char out[LENGTH_BYTES], uint64_t length) {
@@ -46,6 +49,14 @@ static struct error *build_header(
 	return text_error(header);
 }
 
+/* The digits behind `key` in the header, which is looked at before it is parsed: quotes inside strings are escaped, so none
+ * of them can pass for it. NULL when there is none. */
+static char *find_digits(char *header, size_t length, const char *key) {
+	char *place = memmem(header, length, key, strlen(key));
+	if (!place || (size_t)(header + length - place) < strlen(key) + HASH_HEX_SIZE) return NULL;
+	return place + strlen(key);
+}
+
 static uint64_t hash_file(const struct text *header, const struct tensor_view *views, size_t count) {
 	XXH64_state_t state;
 	XXH64_reset(&state, 0);
@@ -59,11 +70,9 @@ static uint64_t hash_file(const struct text *header, const struct tensor_view *v
 
 struct error *safetensors_write(
     const char *path, const struct tensor_view *views, size_t count, cJSON *metadata, uint64_t *hash) {
-	/* The reader looks for this field before it parses anything; quotes inside other strings are escaped, so that none of
-	 * them can pass for it. */
-	cJSON *field = cJSON_CreateString(ZERO_HASH);
-	if (!field) return error_memory(64);
-	cJSON_AddItemToObject(metadata, "xxh64", field);
+	if (!cJSON_AddStringToObject(metadata, "xxh64", ZERO_HASH) ||
+	    !cJSON_AddStringToObject(metadata, "header_xxh64", ZERO_HASH))
+		return error_memory(64);
 	struct text header = {0};
 	struct error *error = build_header(views, count, metadata, &header);
 	struct file_writer writer = {0};
@@ -72,9 +81,11 @@ struct error *safetensors_write(
 		text_free(&header);
 		return error;
 	}
+	char hex[HASH_HEX_SIZE];
 	*hash = hash_file(&header, views, count);
-	char *place = strstr(header.data, "\"xxh64\":\"" ZERO_HASH), hex[HASH_HEX_SIZE];
-	memcpy(place + strlen("\"xxh64\":\""), hash_hex(*hash, hex), HASH_HEX_SIZE - 1);
+	memcpy(find_digits(header.data, header.length, FILE_KEY), hash_hex(*hash, hex), HASH_HEX_SIZE - 1);
+	const uint64_t own = hash_bytes(header.data, header.length, 0);
+	memcpy(find_digits(header.data, header.length, HEADER_KEY), hash_hex(own, hex), HASH_HEX_SIZE - 1);
 
 	unsigned char length[LENGTH_BYTES];
 	put_length(length, header.length);
@@ -93,6 +104,22 @@ static struct error *damaged(const char *path, const char *what) {
 	return error_new(ERROR_DATA, "%s: %s; the file is damaged or was not written by rung", path, what);
 }
 
+/* Compares the hash of `bytes` with the one that its digits at `place` say, and leaves zeros there. */
+static struct error *check_hash(
+    const char *path, const char *what, char *place, const char *bytes, size_t from, size_t count, uint64_t *hash) {
+	char hex[HASH_HEX_SIZE] = "";
+	uint64_t claimed;
+	memcpy(hex, place, HASH_HEX_SIZE - 1);
+	memcpy(place, ZERO_HASH, HASH_HEX_SIZE - 1);
+	*hash = hash_bytes(bytes, count, 0);
+	if (hash_from_hex(hex, &claimed) && claimed == *hash) return NULL;
+	return error_new(
+	    ERROR_DATA,
+	    "%s: damaged %s (bytes %zu to the end of the %s): they do not have the hash that was written for them; the file "
+	    "was damaged or cut short, or is not rung's",
+	    path, what, from, what);
+}
+
 struct error *safetensors_read(const char *path, struct safetensors *out) {
 	*out = (struct safetensors){0};
 	struct error *error = file_read(path, FILE_LIMIT, &out->file);
@@ -101,34 +128,27 @@ struct error *safetensors_read(const char *path, struct safetensors *out) {
 	char *bytes = out->file.data;
 	const size_t size = out->file.length;
 	if (size < LENGTH_BYTES) {
-		error = damaged(path, "it is shorter than a header");
+		error = damaged(path, "cut short: it has fewer than the 8 bytes of its header's length");
 		goto done;
 	}
 	const uint64_t header_length = get_length((unsigned char *)bytes);
 	if (header_length > size - LENGTH_BYTES || (header_length + LENGTH_BYTES) % ALIGNMENT != 0) {
-		error = damaged(path, "the length of its header does not fit");
+		error = damaged(path, "cut short, or the length of its header (bytes 0 to 7) is damaged");
 		goto done;
 	}
 
-	/* The hash covers every byte, with its own digits as zeros. */
-	static const char key[] = "\"xxh64\":\"";
 	char *header = bytes + LENGTH_BYTES;
-	char *place = memmem(header, header_length, key, strlen(key));
-	const size_t digits = HASH_HEX_SIZE - 1;
-	if (!place || (size_t)(header + header_length - place) < strlen(key) + digits + 1) {
-		error = damaged(path, "its header has no hash");
+	char *file_digits = find_digits(header, header_length, FILE_KEY);
+	char *header_digits = find_digits(header, header_length, HEADER_KEY);
+	if (!file_digits || !header_digits) {
+		error = damaged(path, "damaged header (bytes 8 on): it has no hash");
 		goto done;
 	}
-	place += strlen(key);
-	char hex[HASH_HEX_SIZE] = {0};
-	uint64_t claimed;
-	memcpy(hex, place, digits);
-	memcpy(place, ZERO_HASH, digits);
-	out->hash = hash_bytes(bytes, size, 0);
-	if (!hash_from_hex(hex, &claimed) || claimed != out->hash) {
-		error = damaged(path, "its hash does not match its bytes");
-		goto done;
-	}
+	uint64_t hash;
+	error = check_hash(path, "header", header_digits, header, LENGTH_BYTES, header_length, &hash);
+	if (!error)
+		error = check_hash(path, "numbers", file_digits, bytes, LENGTH_BYTES + header_length, size, &out->hash);
+	if (error) goto done;
 	error = json_parse(path, header, header_length, &out->header);
 	if (error) goto done;
 	out->metadata = cJSON_GetObjectItemCaseSensitive(out->header, "__metadata__");

@@ -54,6 +54,8 @@ int64_t train_curve_evaluations(const struct train_steps *steps, int64_t begins,
 /* Sequences that are computed at a time. It sets the order of sums, so it depends on the config alone. */
 int train_micro_batch(const struct train_config *config);
 
+#define TRAIN_RECORD_FORMAT 2 /* of run.json; since then it is sealed (json_read_sealed) */
+
 /* What a run has come to. Losses in nats per token. */
 struct train_result {
 	int64_t steps, tokens;

@@ -1,0 +1,93 @@
+/* seal.c - JSON files that hold the hash of their own bytes, so that no damage to them passes for what was written. */
+#include "base/base.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SEAL "xxh64"
+/* How the member stands in the file: the last one, on a line of its own. The digits count as zeros in the hash. */
+#define BEFORE_DIGITS "\n\t\"" SEAL "\": \""
+#define ZERO_DIGITS "0000000000000000"
+
+struct error *json_write_sealed(const char *path, const cJSON *root) {
+	struct text text = {0};
+	json_print(root, true, &text);
+	struct error *error = text_error(&text);
+	if (!error && (text.length < 2 || strcmp(text.data + text.length - 2, "\n}") != 0))
+		error = error_new(ERROR_FAILED, "%s: only an object with members can be sealed", path);
+	if (error) goto done;
+	text.length -= 2;
+	text_add_string(&text, "," BEFORE_DIGITS);
+	const size_t digits = text.length;
+	text_add_string(&text, ZERO_DIGITS "\"\n}\n");
+	error = text_error(&text);
+	if (error) goto done;
+	char hex[HASH_HEX_SIZE];
+	memcpy(text.data + digits, hash_hex(hash_bytes(text.data, text.length, 0), hex), HASH_HEX_SIZE - 1);
+	error = file_write(path, text.data, text.length);
+done:
+	text_free(&text);
+	return error;
+}
+
+/* The last place of BEFORE_DIGITS; NULL when there is none. A string in the file cannot hold it: quotes are escaped. */
+static char *find_digits(const struct text *text) {
+	const size_t length = strlen(BEFORE_DIGITS);
+	for (size_t at = text->length; at >= length + HASH_HEX_SIZE; at--)
+		if (memcmp(text->data + at - length - HASH_HEX_SIZE, BEFORE_DIGITS, length) == 0)
+			return text->data + at - HASH_HEX_SIZE;
+	return NULL;
+}
+
+static struct error *check_seal(const char *path, struct text *text, const cJSON *seal) {
+	const char *claimed = cJSON_GetStringValue(seal);
+	char *digits = find_digits(text), computed[HASH_HEX_SIZE] = "";
+	if (digits) {
+		memcpy(digits, ZERO_DIGITS, HASH_HEX_SIZE - 1);
+		hash_hex(hash_bytes(text->data, text->length, 0), computed);
+	}
+	if (claimed && strcmp(claimed, computed) == 0) return NULL;
+	return error_new(
+	    ERROR_DATA,
+	    "%s: damaged, or changed by hand: its bytes have the hash %s, but its member \"" SEAL "\" says '%.40s' (a "
+	    "copy that was changed on purpose must do without that member)",
+	    path, *computed ? computed : "of another layout of the same", claimed ? claimed : "no text");
+}
+
+/* *sealed: whether there was a seal, which is right then; it is not in the tree. */
+static struct error *read_and_check(const char *path, cJSON **root, bool *sealed) {
+	struct text text = {0};
+	struct error *error = file_read(path, JSON_LIMIT, &text);
+	*root = NULL;
+	*sealed = false;
+	if (!error) error = json_parse(path, text.data, text.length, root);
+	cJSON *seal = error ? NULL : cJSON_GetObjectItemCaseSensitive(*root, SEAL);
+	if (seal) {
+		error = check_seal(path, &text, seal);
+		*sealed = true;
+		cJSON_Delete(cJSON_DetachItemViaPointer(*root, seal));
+	}
+	if (error) {
+		cJSON_Delete(*root);
+		*root = NULL;
+	}
+	text_free(&text);
+	return error;
+}
+
+struct error *json_read(const char *path, cJSON **root) {
+	bool sealed;
+	return read_and_check(path, root, &sealed);
+}
+
+struct error *json_read_sealed(const char *path, int since, cJSON **root) {
+	bool sealed;
+	TRY(read_and_check(path, root, &sealed));
+	if (sealed) return NULL;
+	const cJSON *format = cJSON_GetObjectItemCaseSensitive(*root, "format");
+	if (cJSON_IsNumber(format) && format->valuedouble >= 1 && format->valuedouble < since) return NULL;
+	cJSON_Delete(*root);
+	*root = NULL;
+	return error_new(
+	    ERROR_DATA, "%s: damaged, or changed by hand: its last member must be \"" SEAL "\", the hash of its bytes", path);
+}
