@@ -172,7 +172,7 @@ void json_print(const cJSON *root, bool indented, struct text *out);
 MUST_CHECK struct error *json_write(const char *path, const cJSON *root);
 /* The same with a seal, a last member "xxh64": the hash of the file's bytes with its own 16 digits as zeros. */
 MUST_CHECK struct error *json_write_sealed(const char *path, const cJSON *root);
-/* The seal must be there. A file with a "format" below `since` is from before there were seals and may have none. */
+/* The seal must be there if "format" is `since` or more, and always when `since` is 0: older files have none. */
 MUST_CHECK struct error *json_read_sealed(const char *path, int since, cJSON **root);
 
 /* Typed members of `object`; a missing or wrong one is an error that names `path` and the key. */

@@ -83,11 +83,12 @@ struct error *json_read(const char *path, cJSON **root) {
 struct error *json_read_sealed(const char *path, int since, cJSON **root) {
 	bool sealed;
 	TRY(read_and_check(path, root, &sealed));
-	if (sealed) return NULL;
+	/* Damage to the seal's own key leaves "format" as it was, and damage to that leaves the seal. */
 	const cJSON *format = cJSON_GetObjectItemCaseSensitive(*root, "format");
-	if (cJSON_IsNumber(format) && format->valuedouble >= 1 && format->valuedouble < since) return NULL;
+	if (sealed || (since > 0 && !(cJSON_IsNumber(format) && format->valuedouble >= since))) return NULL;
 	cJSON_Delete(*root);
 	*root = NULL;
 	return error_new(
-	    ERROR_DATA, "%s: damaged, or changed by hand: its last member must be \"" SEAL "\", the hash of its bytes", path);
+	    ERROR_DATA, "%s: damaged, or changed by hand: its last member must be \"" SEAL "\", the hash of its bytes",
+	    path);
 }

@@ -263,7 +263,8 @@ struct error *plan_read_frozen(const char *path, struct plan *plan) {
 	if (!error || error->kind != ERROR_DATA) return error;
 	struct error *advised = error_new(
 	    ERROR_DATA,
-	    "%.700s. This lab's plan cannot be believed: bring the file back, or remove it and name the plan that the lab was "
+	    "%.700s. This lab's plan cannot be believed: bring the file back, or remove it and name the plan that the lab "
+	    "was "
 	    "begun with (--plan or --preset), which goes on with the same runs",
 	    error->message);
 	error_free(error);

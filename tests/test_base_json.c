@@ -1,6 +1,7 @@
 /* JSON: errors at the right place, nothing that is not JSON passes, numbers come back bit for bit. */
 #include "tests/support.h"
 
+#include <fcntl.h>
 #include <math.h>
 
 static struct error *parse(const char *text, cJSON **root) {
@@ -249,6 +250,63 @@ static void files(void **state) {
 	folder_remove(folder);
 }
 
+/* A seal comes and goes with writing and reading; no flipped bit, no cut and no other layout passes. */
+static void seals(void **state) {
+	(void)state;
+	char *folder = folder_temporary(), *path = path_join(folder, "run.json");
+	cJSON *root;
+	expect_success(parse("{\"format\": 2, \"note\": \"\\n\\t\\\"xxh64\\\": \\\"0\", \"loss\": 1.25}", &root));
+	expect_success(json_write_sealed(path, root));
+	struct text plain = {0}, text = {0}, again = {0};
+	json_print(root, true, &plain);
+	cJSON_Delete(root);
+	expect_success(file_read(path, 1000, &text));
+	/* The hash reckoned here: that of the text with zeros for its digits. */
+	char *digits = strstr(text.data, "\n\t\"xxh64\": \""), zeroed[512], hex[HASH_HEX_SIZE];
+	assert_non_null(digits);
+	snprintf(zeroed, sizeof zeroed, "%.*s,\n\t\"xxh64\": \"0000000000000000\"\n}\n", (int)plain.length - 2, plain.data);
+	hash_hex(hash_bytes(zeroed, strlen(zeroed), 0), hex);
+	assert_memory_equal(digits + strlen("\n\t\"xxh64\": \""), hex, 16);
+
+	expect_success(json_read_sealed(path, 2, &root));
+	json_print(root, true, &again);
+	assert_string_equal(again.data, plain.data);
+	cJSON_Delete(root);
+	const int file = open(path, O_WRONLY);
+	for (size_t bit = 0; bit < 8 * text.length; bit++) {
+		const char flipped = (char)(text.data[bit / 8] ^ (1 << bit % 8));
+		assert_int_equal(pwrite(file, &flipped, 1, (off_t)(bit / 8)), 1);
+		expect_failure(json_read_sealed(path, 2, &root), ERROR_DATA, "run.json");
+		assert_int_equal(pwrite(file, &text.data[bit / 8], 1, (off_t)(bit / 8)), 1);
+	}
+	for (size_t length = text.length; length-- > 0;) {
+		assert_int_equal(ftruncate(file, (off_t)length), 0);
+		expect_failure(json_read_sealed(path, 2, &root), ERROR_DATA, "run.json");
+	}
+	close(file);
+	text_add_string(&text, " ");
+	expect_success(file_write(path, text.data, text.length));
+	expect_failure(json_read(path, &root), ERROR_DATA, "its bytes have the hash");
+	static const char *const others[][2] = {
+	    {"{\"format\": 2, \"loss\": 1.25}\n", "its last member must be \"xxh64\""},
+	    {"{\"format\": 1, \"xxh64\": 7}\n", "of another layout of the same, but its member \"xxh64\" says 'no text'"},
+	};
+	for (size_t i = 0; i < COUNT_OF(others); i++) {
+		expect_success(file_write(path, others[i][0], strlen(others[i][0])));
+		expect_failure(json_read_sealed(path, 2, &root), ERROR_DATA, others[i][1]);
+	}
+	expect_success(file_write(path, "{\"format\": 1}\n", 14)); /* from before there were seals */
+	expect_failure(json_read_sealed(path, 0, &root), ERROR_DATA, "its last member must be \"xxh64\"");
+	expect_success(json_read_sealed(path, 2, &root));
+	expect_failure(json_write_sealed(path, root->child), ERROR_FAILED, "only an object with members");
+	cJSON_Delete(root);
+	text_free(&plain);
+	text_free(&text);
+	text_free(&again);
+	free(path);
+	folder_remove(folder);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(values_come_through),
@@ -261,6 +319,7 @@ int main(void) {
 	    cmocka_unit_test(quoting),
 	    cmocka_unit_test(members),
 	    cmocka_unit_test(files),
+	    cmocka_unit_test(seals),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -115,7 +115,8 @@ static struct error *check_hash(
 	if (hash_from_hex(hex, &claimed) && claimed == *hash) return NULL;
 	return error_new(
 	    ERROR_DATA,
-	    "%s: damaged %s (bytes %zu to the end of the %s): they do not have the hash that was written for them; the file "
+	    "%s: damaged %s (bytes %zu to the end of the %s): they do not have the hash that was written for them; the "
+	    "file "
 	    "was damaged or cut short, or is not rung's",
 	    path, what, from, what);
 }
@@ -146,8 +147,7 @@ struct error *safetensors_read(const char *path, struct safetensors *out) {
 	}
 	uint64_t hash;
 	error = check_hash(path, "header", header_digits, header, LENGTH_BYTES, header_length, &hash);
-	if (!error)
-		error = check_hash(path, "numbers", file_digits, bytes, LENGTH_BYTES + header_length, size, &out->hash);
+	if (!error) error = check_hash(path, "numbers", file_digits, bytes, LENGTH_BYTES + header_length, size, &out->hash);
 	if (error) goto done;
 	error = json_parse(path, header, header_length, &out->header);
 	if (error) goto done;
