@@ -1,6 +1,7 @@
 /* rung fit: options in, laws out. */
 #include "fit/approach.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,6 +10,7 @@ struct command_options {
 	struct fit_columns columns;
 	int64_t replicates, random_seed;
 	const char *bootstrap, *out, *law;
+	struct option_list predict, at_C;
 	bool json;
 	const char *std_column;
 	struct option_list by;
@@ -32,13 +34,18 @@ static const struct option_row rows[] = {
      "allocation: column of the standard error of ln N; weights are 1/std^2", "COLUMN"},
     {"replicates", OPTION_COUNT, FIELD(replicates), "1000", 100, 1000000, "refits of the bootstrap", "n"},
     {"bootstrap", OPTION_TEXT, FIELD(bootstrap), "auto", 0, 0,
-     "rungs (draw whole rungs again), simulated (draw new errors for all of them), or auto (simulated below 20 rungs)",
+     "simulated (draw new errors for all points), rows (draw points again), rungs (draw whole rungs again), or auto "
+     "(simulated below 20 rungs, else rungs)",
      "NAME"},
     {"weight", OPTION_TEXT, FIELD(columns.weight), "", 0, 0,
      "column of the weight of a row: 2 counts it twice, 0 leaves it out (when not named: 1)", "COLUMN"},
     {"seed", OPTION_TEXT, FIELD(columns.seed), "", 0, 0,
      "column of the seeds that tell repeated runs apart (seed, when there is one)", "COLUMN"},
     {"random-seed", OPTION_COUNT, FIELD(random_seed), "1", 0, 0, "of the bootstrap's random numbers", "n"},
+    {"predict", OPTION_LIST, FIELD(predict), "", 0, 0,
+     "loss of a model of N parameters after D tokens, with intervals; may come several times", "N,D"},
+    {"at-C", OPTION_LIST, FIELD(at_C), "", 0, 0,
+     "best use of C = 6 N D operations, with intervals; may come several times", "C"},
     {"out", OPTION_TEXT, FIELD(out), "", 0, 0, "where the result goes (LAB/fit.json; nowhere for a table)", "FILE"},
     {"json", OPTION_FLAG, FIELD(json), "", 0, 0, "print the result as JSON instead of the summary", NULL},
 };
@@ -48,13 +55,42 @@ static struct error *resampling_of(const char *name, enum fit_resampling *resamp
 	static const struct {
 		const char *name;
 		enum fit_resampling resampling;
-	} known[] = {{"auto", RESAMPLE_AUTO}, {"simulated", RESAMPLE_SIMULATED}, {"rungs", RESAMPLE_RUNGS}};
+	} known[] = {
+	    {"auto", RESAMPLE_AUTO}, {"simulated", RESAMPLE_SIMULATED}, {"rows", RESAMPLE_ROWS}, {"rungs", RESAMPLE_RUNGS}};
 	for (size_t i = 0; i < COUNT_OF(known); i++) {
 		if (strcmp(name, known[i].name) != 0) continue;
 		*resampling = known[i].resampling;
 		return NULL;
 	}
-	return error_new(ERROR_USAGE, "--bootstrap %s: expected auto, simulated or rungs", name);
+	return error_new(ERROR_USAGE, "--bootstrap %s: expected auto, simulated, rows or rungs", name);
+}
+
+static bool usable(double value) {
+	return value > 0 && value < INFINITY;
+}
+
+/* --predict N,D and --at-C C, in their order. */
+static struct error *questions_of(const struct command_options *options, struct fit_options *how) {
+	for (int i = 0; i < options->predict.count; i++) {
+		struct fit_question question = {0};
+		const char *text = options->predict.items[i], *comma = strchr(text, ',');
+		char first[64];
+		snprintf(first, sizeof first, "%.*s", comma ? (int)(comma - text) : 0, text);
+		if (!comma || !number_from_text(first, &question.N) || !number_from_text(comma + 1, &question.D) ||
+		    !usable(question.N) || !usable(question.D))
+			return error_new(
+			    ERROR_USAGE, "--predict %.100s: expected a size and a token count above zero, such as 7G,140G", text);
+		how->questions[how->question_count++] = question;
+	}
+	for (int i = 0; i < options->at_C.count; i++) {
+		struct fit_question question = {0};
+		if (!number_from_text(options->at_C.items[i], &question.C) || !usable(question.C))
+			return error_new(
+			    ERROR_USAGE, "--at-C %.100s: expected a budget in floating-point operations, such as 1e21",
+			    options->at_C.items[i]);
+		how->questions[how->question_count++] = question;
+	}
+	return NULL;
 }
 
 /* `path` is what the user named; `out` is where fit.json goes, or NULL. */
@@ -97,6 +133,7 @@ static struct error *run(const char *path, const struct command_options *options
 	}
 	if (strcmp(options->law, "chinchilla") != 0)
 		return error_new(ERROR_USAGE, "--law %s: expected chinchilla or allocation", options->law);
+	TRY(questions_of(options, &how));
 	TRY(fit_points_read(path, &options->columns, &points));
 	struct stat status;
 	bool lab = stat(path, &status) == 0 && S_ISDIR(status.st_mode);
@@ -114,7 +151,7 @@ static struct error *run(const char *path, const struct command_options *options
 }
 
 int fit_command(int argc, char **argv) {
-	struct command_options options;
+	struct command_options options = {0}; /* columns that no option names are not wanted */
 	struct operands operands = {0};
 	bool help = false;
 	struct error *error = options_parse(rows, COUNT_OF(rows), &options, argc, argv, &operands, &help);

@@ -29,17 +29,33 @@ static void identify(struct fit *fit) {
 	fit->identified_a = fit->surface.converged && !(a.high - a.low > fit->allocation.a);
 }
 
+static struct error *answer(struct fit *fit) {
+	const struct fit_surface *surface = &fit->surface.surface;
+	uint64_t seed = (uint64_t)fit->options.seed;
+	for (; fit->outlook_count < fit->options.question_count; fit->outlook_count++) {
+		const struct fit_question *question = &fit->options.questions[fit->outlook_count];
+		struct fit_outlook *outlook = &fit->outlooks[fit->outlook_count];
+		if (question->C > 0)
+			TRY(fit_outlook_of_budget(fit->points, surface, &fit->replicates, question->C, seed, outlook));
+		else
+			TRY(fit_outlook_at(fit->points, surface, &fit->replicates, question->N, question->D, seed, outlook));
+	}
+	return NULL;
+}
+
 static struct error *fit_surface_part(
     const struct fit_points *points, const struct fit_options *options, struct fit *fit) {
 	size_t count = (size_t)options->replicates;
 	uint64_t seed = (uint64_t)options->seed;
 	TRY(fit_surface_solve(points, &fit->surface));
+	TRY(fit_lack_of_fit_of(points, &fit->surface, &fit->lack_of_fit));
 	TRY(fit_bootstrap(points, &fit->surface, options->resampling, count, seed, &fit->replicates));
 	for (int i = 0; i < FIT_SURFACE_PARAMETERS; i++)
 		TRY(fit_interval_of(&fit->replicates, parameter_of, &i, &fit->intervals[i]));
 	TRY(fit_profile_E(points, &fit->surface, &fit->replicates, &fit->profile));
 	TRY(fit_allocate(points, &fit->surface.surface, &fit->replicates, &fit->allocation));
 	TRY(fit_predict_largest(points, options->resampling, count, seed, &fit->prediction));
+	if (fit->surface.converged) TRY(answer(fit));
 	size_t draws = count < ISOFLOP_DRAWS ? count : ISOFLOP_DRAWS;
 	TRY(fit_isoflop_interval(
 	    points, &fit->surface.surface, &fit->replicates.noise, fit->isoflops.a, draws, seed, &fit->isoflop_interval));
@@ -55,6 +71,7 @@ struct error *fit_all(const struct fit_points *points, const struct fit_options 
 		error =
 		    fit_curves(points, (size_t)options->replicates, (uint64_t)options->seed, fit->curves, &fit->curve_count);
 	}
+	if (!error) error = fit_seed_noise_of(points, &fit->seed_noise);
 	if (!error) error = fit_isoflop(points, &fit->isoflops);
 	if (!error && fit->design.surface) error = fit_surface_part(points, options, fit);
 	if (!error) error = fit_warn(fit);

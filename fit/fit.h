@@ -170,6 +170,9 @@ MUST_CHECK struct error *fit_surface_solve(const struct fit_points *points, stru
 
 /* How a refit gets its data.
  *
+ * RESAMPLE_ROWS draws rows with replacement (the pairs bootstrap, as Besiroglu et al. did): no assumption but that their
+ * errors are independent.
+ *
  * RESAMPLE_RUNGS draws whole rungs with replacement (the pairs cluster bootstrap). It assumes nothing about the errors
  * within a rung, but a draw with fewer than three distinct N or D says nothing about an exponent and is drawn again, and
  * with few rungs what remains is a handful of very different designs.
@@ -192,11 +195,12 @@ MUST_CHECK struct error *fit_surface_solve(const struct fit_points *points, stru
  * Resampled intervals are also up to twice as wide where they cover. What no method repairs: with 4 rungs whose own
  * errors are as large as the points' the intervals are too narrow, because three parameters and four rungs leave one
  * degree of freedom. */
-enum fit_resampling { RESAMPLE_AUTO, RESAMPLE_SIMULATED, RESAMPLE_RUNGS };
+enum fit_resampling { RESAMPLE_AUTO, RESAMPLE_SIMULATED, RESAMPLE_ROWS, RESAMPLE_RUNGS };
 
 /* Standard deviations of ln loss about the law. */
 struct fit_noise {
-	double point, rung; /* rung: NaN when it cannot be told from the law */
+	double point, rung; /* of a row, and of what its rung shares: NaN when it cannot be told from the law */
+	double setting;     /* of what all runs of one (N, D) share, when replicates show that the law misses; else 0 */
 };
 
 struct fit_replicates {
@@ -221,6 +225,36 @@ void fit_replicates_free(struct fit_replicates *replicates);
 MUST_CHECK struct error *fit_interval_of(
     const struct fit_replicates *replicates, double (*function)(const struct fit_surface *surface, const void *context),
     const void *context, struct fit_interval *interval);
+
+/* ------------------------------------------------------------------- runs that differ in their seed (fit/replicated.c) --- */
+
+/* Chance, from runs of one (N, D) whose seed or rung differs: the pooled standard deviation of ln loss,
+ *     sd^2 = sum over settings and their runs of w (ln loss - mean of the setting)^2 / freedom,
+ * freedom = runs - settings, w the row's weight, and its interval, FIT_LEVEL, from chi square. It knows no law. A row with
+ * the seed of another (or, where no seed is told, with its loss to the last bit) is the same run once more: a copy. */
+struct fit_seed_noise {
+	size_t settings, runs, copies; /* (N, D) with two runs or more, and their runs; copies are not counted */
+	int freedom;
+	double sd; /* of ln loss; NaN without freedom */
+	struct fit_interval interval;
+};
+MUST_CHECK struct error *fit_seed_noise_of(const struct fit_points *points, struct fit_seed_noise *noise);
+
+/* Does the law miss by more than chance? With S the residual sum of squares of ln loss about the law, linearised at the fit
+ * and refitted by least squares, and P the part of it within settings,
+ *     F = ((S - P) / (settings - parameters)) / (P / (runs - settings)),
+ * which has Fisher's distribution when the law is right and the errors are normal (Draper and Smith 1998, Applied
+ * Regression Analysis, 2.1). Where p < 0.05 the misses are taken to be shared by all runs of a setting, and the seeds'
+ * scatter to be all that they do not share: seeds then no longer count as evidence about the law. */
+struct fit_lack_of_fit {
+	bool tested; /* there are replicates, and settings to spare */
+	double ratio, p;
+	int freedom_lack, freedom_pure;
+	double sd; /* of the law's miss of a setting, about what chance explains; NaN when not tested */
+};
+MUST_CHECK struct error *fit_lack_of_fit_of(
+    const struct fit_points *points, const struct fit_surface_result *result, struct fit_lack_of_fit *lack);
+#define FIT_SIGNIFICANT 0.05
 
 /* ----------------------------------------------------------------------------------------- the profile (fit/profile.c) --- */
 
@@ -372,11 +406,44 @@ MUST_CHECK struct error *fit_predict_largest(
     struct fit_prediction *prediction);
 void fit_prediction_free(struct fit_prediction *prediction);
 
+/* ----------------------------------------------------------------------------- what is asked for (fit/outlook.c) --- */
+
+/* What the surface says of a place that need not have been measured. Of `loss`: `mean`, where the law itself may lie, and
+ * `measurement`, where one new run may come out, which has its own noise. */
+#define FIT_OUTLOOK_LEVELS 2 /* of the intervals: 50 and 90 % */
+extern const double fit_outlook_levels[FIT_OUTLOOK_LEVELS];
+struct fit_outlook {
+	bool optimum;   /* the best use of C; else the N and D that were given */
+	double N, D, C; /* C = 6 N D */
+	double loss;
+	struct fit_interval mean[FIT_OUTLOOK_LEVELS], measurement[FIT_OUTLOOK_LEVELS];
+	/* Of an optimum: where it may lie. */
+	struct fit_interval N_range[FIT_OUTLOOK_LEVELS], D_range[FIT_OUTLOOK_LEVELS], D_per_N_range[FIT_OUTLOOK_LEVELS];
+	double decades_N, decades_D; /* beyond the table, on either side; 0 inside */
+};
+
+/* N and D above zero. Intervals are of the replicates; `seed` is that of the new run's noise. */
+MUST_CHECK struct error *fit_outlook_at(
+    const struct fit_points *points, const struct fit_surface *surface, const struct fit_replicates *replicates,
+    double N, double D, uint64_t seed, struct fit_outlook *outlook);
+/* The same at N*(C), D*(C): see fit_optimal. */
+MUST_CHECK struct error *fit_outlook_of_budget(
+    const struct fit_points *points, const struct fit_surface *surface, const struct fit_replicates *replicates,
+    double C, uint64_t seed, struct fit_outlook *outlook);
+
 /* ------------------------------------------------------------------------------------------- everything (fit/fit.c) --- */
+
+/* A place that the user asks about: N and D, or where C > 0 the best use of C = 6 N D. */
+struct fit_question {
+	double N, D, C;
+};
+#define FIT_MOST_QUESTIONS 128
 
 struct fit_options {
 	int64_t replicates, seed;
 	enum fit_resampling resampling;
+	struct fit_question questions[FIT_MOST_QUESTIONS];
+	int question_count;
 };
 
 struct fit_warning {
@@ -402,6 +469,10 @@ struct fit {
 	int curve_count;
 	struct fit_isoflops isoflops;
 	struct fit_interval isoflop_interval; /* of isoflops.a; NaN without a surface to tell the noise from */
+	struct fit_seed_noise seed_noise;
+	struct fit_lack_of_fit lack_of_fit;              /* where fitted */
+	struct fit_outlook outlooks[FIT_MOST_QUESTIONS]; /* where converged: the answers, in the order of the questions */
+	int outlook_count;
 	struct fit_warning warnings[FIT_MOST_WARNINGS];
 	int warning_count;
 };

@@ -27,6 +27,10 @@ struct table {
 	double *weight; /* (count) of the row in the sum; 0 leaves it out */
 	int *group;     /* (count) the cluster the row belongs to, 0..groups-1 */
 	int groups;
+	/* Rows of one setting that share a miss of the law, as replicates showed (replicated.c); NULL: none. Not owned. */
+	const int *setting;
+	int settings;
+	double seed_noise; /* then: standard deviation of what they do not share */
 	double mean_u[MOST_VARIABLES], mean_y;
 	double least_u[MOST_VARIABLES], most_u[MOST_VARIABLES]; /* the range of each */
 };
@@ -190,12 +194,32 @@ MUST_CHECK struct error *surface_table(const struct fit_points *points, struct t
 struct fit_surface surface_of(const struct table *table, const double *x);
 void surface_centred(const struct table *table, const struct fit_surface *surface, double *x);
 
-/* ------------------------------------------------------------------------------------------- resampling (bootstrap.c) --- */
+/* ---------------------------------------------------------------------------------------------------- noise (noise.c) --- */
 
 /* How far the rows lie from the law: standard deviations of ln loss, of a row and of what its group shares, by restricted
  * maximum likelihood (Patterson and Thompson 1971) on the law linearised at x. *freedom: rows less parameters. */
 MUST_CHECK struct error *noise_estimate(
     const struct law *law, const struct table *table, const double *x, struct fit_noise *noise, int *freedom);
+
+/* Orthonormalises the columns of a (n,p) in place; columns that depend on those before become zero. Returns the rank and
+ * adds the logarithm of the squared lengths to *log_volume. Twice is enough (Giraud, Langou and Rozloznik 2005). */
+int orthonormalise(size_t n, int p, double *a, double *log_volume);
+/* Takes the orthonormal columns of a (n,p) out of x (n). */
+void project_out(size_t n, int p, const double *a, double *x);
+
+/* The settings of a table: its distinct (N, D), and the rows that repeat a run (replicated.c). */
+struct settings {
+	int count;
+	int *of;    /* (rows) index of the row's setting */
+	bool *copy; /* (rows) the same run once more */
+};
+MUST_CHECK struct error *settings_of(const struct fit_points *points, struct settings *settings);
+void settings_free(struct settings *settings);
+
+/* ------------------------------------------------------------------------------------------- resampling (bootstrap.c) --- */
+
+/* "auto", "simulated", "rows", "rungs". */
+const char *resampling_name(enum fit_resampling method);
 
 struct resamples {
 	size_t count;

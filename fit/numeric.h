@@ -75,4 +75,11 @@ double normal_below(double x); /* P(Z < x) */
 double student_below(double t, double freedom);
 double student_quantile(double probability, double freedom);
 
+/* Chi square with `freedom` > 0 degrees of freedom. */
+double chi_square_below(double x, double freedom);
+double chi_square_quantile(double probability, double freedom);
+
+/* Fisher's F: P(F > ratio), with the degrees of freedom of the numerator and of the denominator. */
+double fisher_above(double ratio, double freedom_above, double freedom_below);
+
 #endif

@@ -1,4 +1,5 @@
 /* result.c - the object of fit.json; docs/formats.md describes it. */
+#include "fit/result.h"
 #include "fit/law.h"
 #include "fit/writer.h"
 
@@ -69,12 +70,13 @@ static void add_surface(struct writer *writer, cJSON *root, const struct fit *fi
 	interval(writer, intervals, "a", fit->allocation.a_interval);
 	cJSON *bootstrap = object_in(writer, root, "bootstrap");
 	const struct fit_replicates *replicates = &fit->replicates;
-	string(writer, bootstrap, "method", replicates->method == RESAMPLE_RUNGS ? "rungs" : "simulated");
+	string(writer, bootstrap, "method", resampling_name(replicates->method));
 	number(writer, bootstrap, "replicates", (double)replicates->count);
 	number(writer, bootstrap, "seed", (double)fit->options.seed);
 	number(writer, bootstrap, "level", FIT_LEVEL);
 	number(writer, bootstrap, "point_noise", replicates->noise.point);
 	number(writer, bootstrap, "rung_noise", replicates->noise.rung);
+	number(writer, bootstrap, "setting_noise", replicates->noise.setting);
 	number(writer, bootstrap, "redrawn", (double)replicates->redrawn);
 	number(writer, bootstrap, "unfinished", (double)replicates->unfinished);
 }
@@ -254,6 +256,8 @@ struct error *fit_to_json(const struct fit *fit, cJSON **root) {
 	add_isoflops(&writer, *root, fit);
 	add_residuals(&writer, *root, fit);
 	if (fit->fitted && fit->prediction.made) add_prediction(&writer, *root, fit);
+	result_chance(&writer, *root, fit);
+	result_outlooks(&writer, *root, fit);
 	write_left_out(&writer, *root, fit->points);
 	cJSON *warnings = array_in(&writer, *root, "warnings");
 	for (int i = 0; i < fit->warning_count; i++) {

@@ -90,3 +90,45 @@ double student_quantile(double probability, double freedom) {
 	}
 	return (low + high) / 2;
 }
+
+/* The regularised incomplete gamma function P(a, x): its series below a + 1, its continued fraction above (Abramowitz and
+ * Stegun 6.5.29 and 6.5.31, the latter by modified Lentz). */
+static double gamma_below(double a, double x) {
+	if (!(x > 0)) return 0;
+	double front = exp(a * log(x) - x - lgamma(a));
+	if (x < a + 1) {
+		double term = 1 / a, sum = term;
+		for (int k = 1; k < 100000 && term > sum * 1e-17; k++) sum += term *= x / (a + k);
+		return front * sum;
+	}
+	double b = x + 1 - a, c = 1e300, d = 1 / b, h = d;
+	for (int k = 1; k < 100000; k++) {
+		double numerator = -k * (k - a);
+		b += 2;
+		d = 1 / (numerator * d + b);
+		c = b + numerator / c;
+		h *= c * d;
+		if (fabs(c * d - 1) < 1e-16) break;
+	}
+	return 1 - front * h;
+}
+
+double chi_square_below(double x, double freedom) {
+	return gamma_below(freedom / 2, x / 2);
+}
+
+double chi_square_quantile(double probability, double freedom) {
+	double low = 0, high = freedom;
+	while (chi_square_below(high, freedom) < probability && high < 1e300) high *= 2;
+	for (int round = 0; round < 200; round++) {
+		double middle = (low + high) / 2;
+		*(chi_square_below(middle, freedom) < probability ? &low : &high) = middle;
+	}
+	return (low + high) / 2;
+}
+
+double fisher_above(double ratio, double freedom_above, double freedom_below) {
+	if (!(ratio > 0)) return isnan(ratio) ? NAN : 1;
+	/* The upper tail directly: 1 - P would lose the digits of small ones. */
+	return beta_below(freedom_below / 2, freedom_above / 2, freedom_below / (freedom_below + freedom_above * ratio));
+}

@@ -1,5 +1,6 @@
 /* text.c - the result in words, and the summary for a terminal. */
 #include "fit/law.h"
+#include "fit/result.h"
 #include "fit/words.h"
 
 #include <math.h>
@@ -174,6 +175,7 @@ static void summarise_surface(const struct fit *fit, struct text *out) {
 	if (fit->replicates.count && !isnan(noise->rung))
 		text_add(out, "; noise %.2g %% a point, %.2g %% a rung", 100 * noise->point, 100 * noise->rung);
 	text_add(out, "\n  %-10s %.8e\n", "objective", result->objective);
+	text_chance(fit, out);
 }
 
 /* "?" where the interval is wider than the estimate, or the search did not converge. */
@@ -264,6 +266,7 @@ void fit_summary(const struct fit *fit, const char *source, struct text *out) {
 	summarise_laws(fit, out);
 	summarise_allocation(fit, out);
 	summarise_prediction(fit, out);
+	text_outlooks(fit, out);
 	for (int i = 0; i < fit->warning_count; i++) {
 		char first[SHORT];
 		snprintf(first, sizeof first, "%s%s: ", i ? "" : "\n", fit->warnings[i].code);

@@ -242,6 +242,17 @@ static struct error *warn_of_misfit(struct fit *fit) {
 	return NULL;
 }
 
+static void warn_of_lack_of_fit(struct fit *fit) {
+	const struct fit_lack_of_fit *lack = &fit->lack_of_fit;
+	if (!lack->tested || !(lack->p < FIT_SIGNIFICANT)) return;
+	warn(
+	    fit, "lack_of_fit",
+	    "The law misses by more than chance: runs that differ in their seed alone scatter by %.2g %%, the law misses "
+	    "their means by %.2g %% more than that explains (F = %.3g, p = %.2g). The form is wrong here, or the settings "
+	    "were not trained alike; more seeds will not help.",
+	    100 * fit->seed_noise.sd, 100 * lack->sd, lack->ratio, lack->p);
+}
+
 static void warn_of_extrapolation(struct fit *fit) {
 	const struct fit_allocation *allocation = &fit->allocation;
 	double largest = 0;
@@ -291,6 +302,7 @@ struct error *fit_warn(struct fit *fit) {
 	if (fit->fitted) {
 		warn_of_surface(fit);
 		TRY(warn_of_misfit(fit));
+		warn_of_lack_of_fit(fit);
 		warn_of_extrapolation(fit);
 		if (!fit->prediction.made) {
 			warn(

@@ -248,6 +248,34 @@ static void rungs_are_drawn_whole(void **state) {
 	fit_points_free(&points);
 }
 
+/* Each refit is the fit of the table that its own random numbers make of the rows. */
+static void rows_are_drawn_one_by_one(void **state) {
+	(void)state;
+	struct fit_points points = make_points(&besiroglu, &cluster, 0.004, 0, 6);
+	struct fit_surface_result result;
+	struct fit_replicates replicates;
+	expect_success(fit_surface_solve(&points, &result));
+	enum { COUNT = 12 };
+	expect_success(fit_bootstrap(&points, &result, RESAMPLE_ROWS, COUNT, 5, &replicates));
+	assert_true(replicates.method == RESAMPLE_ROWS && replicates.unfinished == 0 && replicates.redrawn == 0);
+	struct fit_points drawn = {.items = array_new(points.count, sizeof *drawn.items), .rungs = points.rungs};
+	assert_non_null(drawn.items);
+	for (int i = 0; i < COUNT; i++) {
+		char name[32];
+		snprintf(name, sizeof name, "bootstrap/surface/%d", i);
+		struct rng rng = rng_make(5, name);
+		for (drawn.count = 0; drawn.count < points.count; drawn.count++)
+			drawn.items[drawn.count] = points.items[rng_below(&rng, points.count)];
+		expect_success(fit_surface_solve(&drawn, &result));
+		assert_true(near(replicates.surfaces[i].E, result.surface.E, 1e-7));
+		assert_true(near(replicates.surfaces[i].alpha, result.surface.alpha, 1e-7));
+		assert_true(near(replicates.surfaces[i].beta, result.surface.beta, 1e-7));
+	}
+	fit_replicates_free(&replicates);
+	fit_points_free(&drawn);
+	fit_points_free(&points);
+}
+
 static double exponent_of(const struct fit_surface *surface, const void *context) {
 	(void)context;
 	return surface->alpha;
@@ -317,6 +345,7 @@ int main(void) {
 	    cmocka_unit_test(few_rungs_do_not_run_away),
 	    cmocka_unit_test(draws_depend_on_the_seed_alone),
 	    cmocka_unit_test(rungs_are_drawn_whole),
+	    cmocka_unit_test(rows_are_drawn_one_by_one),
 	    cmocka_unit_test(no_noise_no_width),
 	    cmocka_unit_test(intervals_cover),
 	};

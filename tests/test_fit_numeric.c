@@ -213,6 +213,25 @@ static void quantiles(void **state) {
 	assert_true(near(student_quantile(0.95, 1e7), 1.6448536269514722, 1e-6)); /* nearly normal */
 }
 
+/* Closed forms, Simpson's sum over a density, and relations between the distributions. */
+static void chi_square_and_fisher(void **state) {
+	(void)state;
+	for (double x = 0.1; x < 40; x *= 1.7) {
+		assert_true(near(chi_square_below(x, 2), 1 - exp(-x / 2), 1e-14));
+		assert_true(near(chi_square_below(x, 1), erf(sqrt(x / 2)), 1e-13));
+		assert_true(near(chi_square_below(x, 4), 1 - exp(-x / 2) * (1 + x / 2), 1e-14));
+		/* F(1, k) is the square of Student's t. */
+		assert_true(near(fisher_above(x, 1, 9), 2 * (1 - student_below(sqrt(x), 9)), 1e-13));
+		/* F(2, k): a closed tail; small ones keep their digits. */
+		assert_true(close_to(fisher_above(x, 2, 30), pow(1 + 2 * x / 30, -15), 1e-12));
+		assert_true(near(fisher_above(x, 7, 12), 1 - fisher_above(1 / x, 12, 7), 1e-13));
+	}
+	for (double p = 0.02; p < 1; p += 0.07)
+		for (int k = 1; k < 400; k = 3 * k) assert_true(near(chi_square_below(chi_square_quantile(p, k), k), p, 1e-12));
+	assert_true(close_to(chi_square_quantile(0.95, 10), 18.307038053275146, 1e-12));
+	assert_true(fisher_above(0, 3, 3) == 1 && isnan(fisher_above(NAN, 3, 3)));
+}
+
 static void robust_scales(void **state) {
 	(void)state;
 	struct rng rng = rng_make(4, "scale");
@@ -234,6 +253,7 @@ int main(void) {
 	    cmocka_unit_test(equal_columns_do_not_break_it),
 	    cmocka_unit_test(valleys_boxes_and_saddles),
 	    cmocka_unit_test(quantiles),
+	    cmocka_unit_test(chi_square_and_fisher),
 	    cmocka_unit_test(robust_scales),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

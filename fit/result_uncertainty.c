@@ -1,0 +1,65 @@
+/* result_uncertainty.c - the sections of fit.json about chance: seeds, lack of fit, what was asked for. */
+#include "fit/result.h"
+
+#include <math.h>
+
+void result_chance(struct writer *writer, cJSON *root, const struct fit *fit) {
+	const struct fit_seed_noise *noise = &fit->seed_noise;
+	if (noise->freedom > 0) {
+		cJSON *object = object_in(writer, root, "seed_noise");
+		number(writer, object, "sd", noise->sd);
+		interval(writer, object, "interval", noise->interval);
+		number(writer, object, "freedom", noise->freedom);
+		number(writer, object, "settings", (double)noise->settings);
+		number(writer, object, "runs", (double)noise->runs);
+		number(writer, object, "copies", (double)noise->copies);
+		boolean(writer, object, "used", fit->fitted && fit->replicates.noise.setting > 0);
+	} else {
+		string(writer, root, "seed_noise", NULL);
+	}
+	const struct fit_lack_of_fit *lack = &fit->lack_of_fit;
+	if (fit->fitted && lack->tested) {
+		cJSON *object = object_in(writer, root, "lack_of_fit");
+		number(writer, object, "F", lack->ratio);
+		cJSON *freedom = array_in(writer, object, "freedom");
+		element(writer, freedom, lack->freedom_lack);
+		element(writer, freedom, lack->freedom_pure);
+		number(writer, object, "p", lack->p);
+		number(writer, object, "sd", lack->sd);
+	} else {
+		string(writer, root, "lack_of_fit", NULL);
+	}
+}
+
+/* "50": [low, high], "90": [low, high]. */
+static void levels(struct writer *writer, cJSON *object, const char *key, const struct fit_interval *intervals) {
+	cJSON *at = object_in(writer, object, key);
+	for (int k = 0; k < FIT_OUTLOOK_LEVELS; k++) {
+		char name[8];
+		snprintf(name, sizeof name, "%.0f", 100 * fit_outlook_levels[k]);
+		interval(writer, at, name, intervals[k]);
+	}
+}
+
+void result_outlooks(struct writer *writer, cJSON *root, const struct fit *fit) {
+	cJSON *array = array_in(writer, root, "predictions");
+	for (int i = 0; i < fit->outlook_count; i++) {
+		const struct fit_outlook *outlook = &fit->outlooks[i];
+		cJSON *object = object_at_end(writer, array);
+		string(writer, object, "of", outlook->optimum ? "C" : "N,D");
+		number(writer, object, "N", outlook->N);
+		number(writer, object, "D", outlook->D);
+		number(writer, object, "C", outlook->C);
+		number(writer, object, "D_per_N", outlook->D / outlook->N);
+		number(writer, object, "loss", outlook->loss);
+		levels(writer, object, "mean", outlook->mean);
+		levels(writer, object, "measurement", outlook->measurement);
+		if (outlook->optimum) {
+			levels(writer, object, "N_intervals", outlook->N_range);
+			levels(writer, object, "D_intervals", outlook->D_range);
+			levels(writer, object, "D_per_N_intervals", outlook->D_per_N_range);
+		}
+		number(writer, object, "decades_beyond_N", outlook->decades_N);
+		number(writer, object, "decades_beyond_D", outlook->decades_D);
+	}
+}
