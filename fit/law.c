@@ -1,4 +1,4 @@
-/* law.c - tables of logs, and the sum over their misses. */
+/* law.c - tables of logs. */
 #include "fit/law.h"
 
 #include <math.h>
@@ -44,69 +44,4 @@ void table_free(struct table *table) {
 	free(table->weight);
 	free(table->group);
 	*table = (struct table){0};
-}
-
-/* rho of a miss, its slope and its curvature. */
-static inline double miss(const struct criterion *criterion, double delta, double r, double *slope, double *curvature) {
-	if (criterion->kind == OBJECTIVE_SQUARES || criterion->kind == OBJECTIVE_LOG_SQUARES) {
-		*slope = r;
-		*curvature = 1;
-		return r * r / 2;
-	}
-	bool inside = fabs(r) <= delta;
-	double unit = 1;
-	if (criterion->kind == OBJECTIVE_ASYMMETRIC) unit = (r > 0 ? criterion->over : criterion->under) / delta;
-	*slope = unit * (inside ? r : copysign(delta, r));
-	*curvature = inside ? unit : 0;
-	return unit * (inside ? r * r / 2 : delta * (fabs(r) - delta / 2));
-}
-
-double law_sum(
-    const struct law *law, const struct table *table, double delta, const double *x, double *gradient,
-    double *hessian) {
-	int p = law_parameters(law);
-	bool logs = law->criterion.kind != OBJECTIVE_SQUARES;
-	double sum = 0, slope[MOST_PARAMETERS], bend[MOST_PARAMETERS * MOST_PARAMETERS];
-	if (gradient) memset(gradient, 0, sizeof(double) * (size_t)p);
-	if (hessian) memset(hessian, 0, sizeof(double) * (size_t)(p * p));
-	for (size_t i = 0; i < table->count; i++) {
-		double weight = table->weight[i], psi, curvature;
-		if (weight == 0) continue;
-		const double *u = table->u + i * (size_t)table->variables;
-		double loss = law->predict(x, u, gradient ? slope : NULL, hessian ? bend : NULL);
-		if (!(loss > 0)) return INFINITY;
-		double r = logs ? log(loss) - table->y[i] : loss - exp(table->y[i]);
-		sum += weight * miss(&law->criterion, delta, r, &psi, &curvature);
-		if (!gradient) continue;
-		double unit = logs ? 1 / loss : 1; /* from slopes of the prediction to slopes of r */
-		for (int j = 0; j < p; j++) {
-			slope[j] *= unit;
-			gradient[j] += weight * psi * slope[j];
-		}
-		if (!hessian) continue;
-		double outer = weight * (logs ? curvature - psi : curvature);
-		for (int j = 0; j < p; j++)
-			for (int k = 0; k <= j; k++)
-				hessian[j * p + k] += outer * slope[j] * slope[k] + weight * psi * unit * bend[j * p + k];
-	}
-	if (hessian)
-		for (int j = 0; j < p; j++)
-			for (int k = 0; k < j; k++) hessian[k * p + j] = hessian[j * p + k];
-	if (gradient && law->tie_count) law_fold(law, x, gradient, hessian);
-	return sum;
-}
-
-double law_objective(const struct law *law, const struct table *table, const double *x) {
-	const struct criterion *criterion = &law->criterion;
-	if (criterion->kind == OBJECTIVE_HUBER) return law_sum(law, table, criterion->delta, x, NULL, NULL);
-	double sum = 0;
-	for (size_t i = 0; i < table->count; i++) {
-		double loss = law->predict(x, table->u + i * (size_t)table->variables, NULL, NULL);
-		double r = log(loss) - table->y[i];
-		if (criterion->kind == OBJECTIVE_SQUARES) r = exp(table->mean_y) * (loss - exp(table->y[i]));
-		double rho =
-		    criterion->kind == OBJECTIVE_ASYMMETRIC ? (r > 0 ? criterion->over : -criterion->under) * r : r * r;
-		sum += table->weight[i] == 0 ? 0 : table->weight[i] * rho;
-	}
-	return sum;
 }

@@ -79,6 +79,15 @@ struct criterion {
 	double over, under; /* factors for predictions above and below the measurement */
 };
 
+/* Rows of a table side by side: what a law predicts for each, and its derivatives. bend holds the lower triangle. */
+#define BLOCK_ROWS 64
+#define TRIANGLE(j, k) ((j) * ((j) + 1) / 2 + (k)) /* k <= j */
+struct block {
+	double loss[BLOCK_ROWS];
+	double slope[MOST_PARAMETERS][BLOCK_ROWS];
+	double bend[TRIANGLE(MOST_PARAMETERS, 0)][BLOCK_ROWS];
+};
+
 struct law {
 	const char *name, *formula, *paper;
 	int variables, linear, nonlinear; /* parameters: the linear ones first */
@@ -88,6 +97,11 @@ struct law {
 	/* The loss over its geometric mean at u; gradient (p) and hessian (p,p) in the parameters unless NULL. Of all
 	 * parameters, ties not regarded. */
 	double (*predict)(const double *x, const double *u, double *gradient, double *hessian);
+	/* predict for `count` rows at once, the first `variables` numbers of u being those of the first; slopes from order 1 on,
+	 * bends at order 2, those whose bit TRIANGLE(j, k) is in `bends`: the others are zero for every row. NULL: there is
+	 * only predict. Both must agree to rounding. */
+	void (*block)(const double *x, const double *u, size_t variables, size_t count, int order, struct block *block);
+	uint64_t bends;
 	uint32_t floors; /* bit i: parameter i may be zero at the solution (the irreducible loss) */
 	/* How it is to be fitted. Set by law_bind on a copy; as it stands in the tables below: Huber, nothing tied. */
 	struct criterion criterion;
@@ -160,6 +174,8 @@ struct solution {
  * positive. */
 double law_sum(
     const struct law *law, const struct table *table, double delta, const double *x, double *gradient, double *hessian);
+/* The weighted mean of |r|, or of r^2, of the same r; infinite where a prediction is not positive. */
+double law_mean_miss(const struct law *law, const struct table *table, const double *x, bool squared);
 /* The sum as it is told to users: in units of the table, without halves, corners not rounded (fit_objective in fit.h). */
 double law_objective(const struct law *law, const struct table *table, const double *x);
 

@@ -61,6 +61,21 @@ void symmetric_eigen(int n, const double *matrix, double *values, double *vector
 	}
 }
 
+bool factor_positive(int n, const double *matrix, double lost, double *factor) {
+	for (int i = 0; i < n; i++)
+		for (int j = 0; j <= i; j++) {
+			double sum = matrix[i * n + j];
+			for (int k = 0; k < j; k++) sum -= factor[i * n + k] * factor[j * n + k];
+			if (j < i)
+				factor[i * n + j] = sum / factor[j * n + j];
+			else if (sum > lost * matrix[i * n + i] && sum > 0)
+				factor[i * n + i] = sqrt(sum);
+			else
+				return false;
+		}
+	return true;
+}
+
 /* Solves gram x = right for the parameters of `set` by Cholesky's method and leaves the others at zero. A pivot that has
  * lost all its digits drops its parameter out of the set. */
 static void solve_subset(int n, const double *gram, const double *right, bool *set, double *x) {

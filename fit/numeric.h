@@ -16,6 +16,10 @@
  * vectors (n,n): column k belongs to values[k]. */
 void symmetric_eigen(int n, const double *matrix, double *values, double *vectors);
 
+/* The lower Cholesky factor of the symmetric `matrix` (n,n); what stands above its diagonal means nothing. False when a
+ * pivot is not above `lost` times its diagonal entry: not positive definite, or not clearly so. */
+bool factor_positive(int n, const double *matrix, double lost, double *factor);
+
 /* Minimises x'Gx/2 - c'x over x >= 0, G (n,n) symmetric positive semi-definite: least squares from its normal equations
  * (Lawson and Hanson 1974, Solving Least Squares Problems, ch. 23). Columns that are linear combinations of those
  * already in use stay at zero. */

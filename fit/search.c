@@ -65,19 +65,6 @@ static double total_weight(const struct table *table) {
 	return total;
 }
 
-/* The mean of |r|, or of r^2, r being log residuals or, for squared errors on losses, those. */
-static double mean_miss(const struct law *law, const struct table *table, const double *x, bool squared) {
-	double sum = 0;
-	for (size_t i = 0; i < table->count; i++) {
-		if (table->weight[i] == 0) continue;
-		double loss = law->predict(x, table->u + i * (size_t)table->variables, NULL, NULL);
-		if (!(loss > 0)) return INFINITY;
-		double r = law->criterion.kind == OBJECTIVE_SQUARES ? loss - exp(table->y[i]) : log(loss) - table->y[i];
-		sum += table->weight[i] * (squared ? r * r : fabs(r));
-	}
-	return sum / total_weight(table);
-}
-
 static bool is_squares(const struct law *law) {
 	return law->criterion.kind == OBJECTIVE_SQUARES || law->criterion.kind == OBJECTIVE_LOG_SQUARES;
 }
@@ -87,7 +74,7 @@ static bool is_squares(const struct law *law) {
 static double scale_of(const struct law *law, const struct table *table, double delta, const double *x) {
 	double total = total_weight(table);
 	if (is_squares(law)) {
-		double rms = sqrt(mean_miss(law, table, x, true));
+		double rms = sqrt(law_mean_miss(law, table, x, true));
 		return total * (isfinite(rms) ? fmax(rms, FIT_DELTA) : 1);
 	}
 	if (law->criterion.kind == OBJECTIVE_ASYMMETRIC) return total * fmax(law->criterion.over, law->criterion.under);
@@ -113,7 +100,7 @@ static void polish(
 	law_complete(law, x);
 	*solution = (struct solution){0};
 	struct minimum minimum;
-	double last = law->criterion.delta, delta = 2 * mean_miss(law, table, x, false);
+	double last = law->criterion.delta, delta = 2 * law_mean_miss(law, table, x, false);
 	if (!isfinite(delta)) delta = 1;
 	if (is_squares(law)) delta = 4 * last; /* one descent before the last */
 	for (;; delta /= 10) {

@@ -1,4 +1,5 @@
 /* surface.c - L(N, D) = E + A / N^alpha + B / D^beta, and what speaks for its fit. */
+#include "fit/elementary.h"
 #include "fit/law.h"
 
 #include <math.h>
@@ -36,6 +37,33 @@ static double predict(const double *x, const double *u, double *gradient, double
 	return x[E] + x[A] * fall_n + x[B] * fall_d;
 }
 
+static void predict_block(
+    const double *x, const double *u, size_t variables, size_t count, int order, struct block *block) {
+	double e = x[E], a = x[A], b = x[B], alpha = x[ALPHA], beta = x[BETA];
+	double *restrict loss = block->loss, *restrict fall_n = block->slope[A], *restrict fall_d = block->slope[B];
+	for (size_t i = 0; i < count; i++) {
+		fall_n[i] = exp_of(-alpha * u[i * variables]);
+		fall_d[i] = exp_of(-beta * u[i * variables + 1]);
+		loss[i] = e + a * fall_n[i] + b * fall_d[i];
+	}
+	if (order < 1) return;
+	double *restrict by_e = block->slope[E], *restrict by_alpha = block->slope[ALPHA];
+	double *restrict by_beta = block->slope[BETA];
+	double *restrict a_alpha = block->bend[TRIANGLE(ALPHA, A)], *restrict b_beta = block->bend[TRIANGLE(BETA, B)];
+	double *restrict alpha_alpha = block->bend[TRIANGLE(ALPHA, ALPHA)];
+	double *restrict beta_beta = block->bend[TRIANGLE(BETA, BETA)];
+	for (size_t i = 0; i < count; i++) {
+		double n = u[i * variables], d = u[i * variables + 1];
+		by_e[i] = 1;
+		a_alpha[i] = -n * fall_n[i];
+		b_beta[i] = -d * fall_d[i];
+		by_alpha[i] = a * a_alpha[i];
+		by_beta[i] = b * b_beta[i];
+		alpha_alpha[i] = -n * by_alpha[i];
+		beta_beta[i] = -d * by_beta[i];
+	}
+}
+
 const struct law law_chinchilla = {
     .name = "chinchilla",
     .formula = "L(N, D) = E + A/N^alpha + B/D^beta",
@@ -51,6 +79,9 @@ const struct law law_chinchilla = {
          {.name = "beta", EXPONENT_BOX, EXPONENT_GRID}},
     .terms = terms,
     .predict = predict,
+    .block = predict_block,
+    .bends = 1ull << TRIANGLE(ALPHA, A) | 1ull << TRIANGLE(ALPHA, ALPHA) | 1ull << TRIANGLE(BETA, B) |
+             1ull << TRIANGLE(BETA, BETA),
     .floors = 1u << E,
     .criterion = CRITERION_HUBER};
 
