@@ -38,7 +38,7 @@ MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: force rung all help setup check-packages test demo lint format clean
+.PHONY: force rung all help setup check-packages test demo soak lint format clean
 
 rung: check-packages ## build ./rung (the default)
 	@$(MAKE) --no-print-directory -s $(build)/rung
@@ -60,8 +60,12 @@ demo: setup ## corpus, ladder, fit and report in about ten minutes
 
 test: setup ## build and run every test
 	@$(MAKE) --no-print-directory -s rung
-	@$(MAKE) --no-print-directory -s $(if $(only),$(filter $(build)/tests/$(only),$(tests)),$(tests))
+	@$(MAKE) --no-print-directory -s $(if $(only),$(filter $(build)/tests/$(only),$(tests)),$(tests)) $(build)/tests/soak
 	@build=$(build) tests/run.sh $(if $(only),$(only),)
+
+soak: setup ## kill a ladder 2000 times, for 30 minutes or more (kills=n minutes=n seed=n)
+	@$(MAKE) --no-print-directory -s rung $(build)/tests/soak
+	@scripts/soak.sh $(or $(kills),2000) $(or $(minutes),30) $(or $(seed),1) $(build)
 
 lint: ## formatting, floors between folders, compiler warnings of gcc and clang
 	@scripts/lint.sh
@@ -118,5 +122,10 @@ $(build)/tests/test_%: $(build)/tests/test_%.o $(build)/librung.a
 	@mkdir -p $(@D)
 	$(say) link $@
 	$(q)$(cc) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
+
+$(build)/tests/soak: $(build)/tests/soak.o $(build)/librung.a
+	@mkdir -p $(@D)
+	$(say) link $@
+	$(q)$(cc) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 -include $(shell find $(build) -name '*.d' 2>/dev/null)

@@ -228,6 +228,7 @@ int plan_command(int argc, char **argv) {
 struct sweep_arguments {
 	const char *preset, *plan, *corpus, *lab;
 	int64_t workers;
+	double checkpoint_seconds;
 	bool json, quiet;
 };
 
@@ -239,6 +240,8 @@ static const struct option_row sweep_rows[] = {
     {"plan", OPTION_TEXT, SWEEP(plan), "", 0, 0, "a plan of your own; docs/plan.md has every field", "FILE"},
     {"corpus", OPTION_TEXT, SWEEP(corpus), "", 0, 0, "the corpus, instead of the one that the plan names", "FILE"},
     {"workers", OPTION_COUNT, SWEEP(workers), "", 1, WORKERS_MOST, WORKERS_HELP, "n"},
+    {"checkpoint-seconds", OPTION_REAL, SWEEP(checkpoint_seconds), "30", 0, 1e9,
+     "time between checkpoints of a run: what a crash can cost; 0: every step", "s"},
     {"json", OPTION_FLAG, SWEEP(json), "", 0, 0, "a summary as JSON on standard output", NULL},
     {"quiet", OPTION_FLAG, SWEEP(quiet), "", 0, 0, "no progress", NULL},
 };
@@ -262,14 +265,25 @@ static void warn_of_small_disk(const struct lab *lab, const struct job_list *job
 		    lab->folder, human_bytes(bytes, there));
 }
 
+/* How fast the rungs are here: as measured before, or now. */
+static struct error *find_speed(const struct lab *lab, int workers, struct plan_speed *speed) {
+	char *plan = path_join(lab->folder, "plan.json"), *path = path_join(lab->folder, "speed.json");
+	struct error *error = plan && path ? NULL : error_memory(256);
+	if (!error && !speed_read(path, lab->plan.rung_count, workers, speed)) {
+		const int vocab = corpus_info(lab->corpus)->vocab;
+		error = measure_everywhere(&lab->plan, "--plan", plan, vocab, workers, speed);
+		if (!error) error = speed_write(path, speed, workers);
+	}
+	free(plan);
+	free(path);
+	return error;
+}
+
 /* Times the rungs, so that the longest path and the ETA are known. */
 static struct error *predict(const struct lab *lab, struct job_list *jobs, struct sweep_options *options) {
 	struct plan_speed speed = {0};
 	char time[HUMAN_SIZE];
-	char *path = path_join(lab->folder, "plan.json");
-	if (!path) return error_memory(256);
-	const int vocab = corpus_info(lab->corpus)->vocab;
-	struct error *error = measure_everywhere(&lab->plan, "--plan", path, vocab, options->workers, &speed);
+	struct error *error = find_speed(lab, options->workers, &speed);
 	if (!error) {
 		jobs_predict(jobs, speed.rungs, corpus_info(lab->corpus));
 		options->peak_gflops = speed.peak_gflops;
@@ -281,7 +295,6 @@ static struct error *predict(const struct lab *lab, struct job_list *jobs, struc
 			    options->workers == 1 ? "" : "s", human_seconds(jobs_time_left(jobs, options->workers), time));
 	}
 	free(speed.rungs);
-	free(path);
 	return error;
 }
 
@@ -324,7 +337,10 @@ static struct error *sweep(const struct sweep_arguments *arguments, struct choic
 	struct job_list jobs = {0};
 	struct sweep_outcome outcome = {0};
 	struct text damaged = {0};
-	struct sweep_options options = {.workers = worker_count(arguments->workers), .quiet = arguments->quiet};
+	struct sweep_options options = {
+	    .workers = worker_count(arguments->workers),
+	    .checkpoint_seconds = arguments->checkpoint_seconds,
+	    .quiet = arguments->quiet};
 	const bool asked = arguments->preset || arguments->plan;
 	struct error *error = asked ? read_choice(choice) : NULL;
 	if (error) return error;

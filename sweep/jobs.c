@@ -172,6 +172,17 @@ static double trunk_progress(const struct job *trunk) {
 	return progress;
 }
 
+/* Whether a trunk without a final record has left something to be completed: a record of its beginning, or its last
+ * branch, after which only the end was missing. */
+static bool trunk_is_under_way(const struct job *trunk) {
+	char *record = path_join(trunk->folder, "run.json");
+	char *branch = train_branch_path(trunk->folder, trunk->branches[trunk->branch_count - 1]);
+	const bool is = (record && file_exists(record)) || (branch && file_exists(branch));
+	free(record);
+	free(branch);
+	return is;
+}
+
 struct error *jobs_survey(struct job_list *jobs, const char *lab, struct text *damaged) {
 	for (int i = 0; i < jobs->count; i++) {
 		struct job *job = &jobs->items[i];
@@ -182,10 +193,11 @@ struct error *jobs_survey(struct job_list *jobs, const char *lab, struct text *d
 		job->ready = false;
 		job->progress = job->kind == JOB_TRUNK && job->state == JOB_WAITING ? trunk_progress(job) : 0;
 	}
-	/* A trunk is there for its cooldowns. */
+	/* A trunk is there for its cooldowns; once they are through its folder may be removed. One that was interrupted is
+	 * brought to its end all the same, so that the lab is that of an untouched ladder. */
 	for (int t = 0; t < jobs->count; t++) {
 		if (jobs->items[t].kind != JOB_TRUNK || jobs->items[t].state != JOB_WAITING) continue;
-		bool needed = false;
+		bool needed = trunk_is_under_way(&jobs->items[t]);
 		for (int i = 0; i < jobs->count; i++) {
 			struct job *job = &jobs->items[i];
 			if (job->trunk != t || job->state != JOB_WAITING) continue;

@@ -1,56 +1,12 @@
 /* The lab: one folder, one frozen plan, one corpus, one sweep at a time. */
+#include "sweep/lock.h"
 #include "sweep/sweep.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <glob.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
-
-/* ----------------------------------------------------------------------------------------------------------- the lock --- */
-
-static long lock_owner(int descriptor) {
-	char digits[24] = "";
-	const ssize_t count = pread(descriptor, digits, sizeof digits - 1, 0);
-	return count > 0 ? strtol(digits, NULL, 10) : 0;
-}
-
-/* Children inherit the lock: a new sweep must not start before those of a killed one have written their checkpoints. */
-static struct error *take_lock(const char *folder, int *lock) {
-	struct text path = {0};
-	text_add(&path, "%s/lock", folder);
-	struct error *error = text_error(&path);
-	if (error) goto done;
-	*lock = open(path.data, O_RDWR | O_CREAT, 0666);
-	if (*lock < 0) {
-		error = error_system("open", path.data);
-		goto done;
-	}
-	bool taken = flock(*lock, LOCK_EX | LOCK_NB) == 0;
-	if (!taken && errno == EWOULDBLOCK) {
-		const long owner = lock_owner(*lock);
-		if (owner > 0 && kill((pid_t)owner, 0) && errno == ESRCH)
-			taken = flock(*lock, LOCK_EX) == 0; /* a matter of moments: they are on their way out */
-		else {
-			error = error_new(
-			    ERROR_FAILED,
-			    "%s is in use by another sweep (process %ld); wait for it, or stop it with: kill -INT %ld", folder,
-			    owner, owner);
-			goto done;
-		}
-	}
-	char digits[24];
-	const int length = snprintf(digits, sizeof digits, "%ld\n", (long)getpid());
-	if (!taken || ftruncate(*lock, 0) || pwrite(*lock, digits, (size_t)length, 0) != length)
-		error = error_system("lock", path.data);
-done:
-	text_free(&path);
-	return error;
-}
 
 /* ---------------------------------------------------------------------------------------------------------- the corpus --- */
 
@@ -191,7 +147,7 @@ struct error *lab_open(
 	/* Before anything is made: the name may be mistyped. */
 	if (!error && !asked && !file_exists(path)) error = no_plan(folder);
 	if (!error) error = folder_make(folder);
-	if (!error) error = take_lock(folder, &lab->lock);
+	if (!error) error = lock_take(folder, LOCK_PATIENCE, &lab->lock);
 	if (!error) error = remove_temporary(folder);
 	if (!error) error = open_locked(lab, asked, asked_path, corpus, path);
 	free(path);

@@ -63,13 +63,14 @@ static char *log_path(const struct job *job) {
 static struct error *start_job(struct sweep *sweep, int index, int w) {
 	struct job *job = &sweep->jobs->items[index];
 	TRY(folder_make(job->folder));
-	char *path = path_join(job->folder, "job.json"), *log = log_path(job);
+	char *path = path_join(job->folder, "job.json"), *log = log_path(job), seconds[32];
 	struct error *error = path && log ? NULL : error_memory(256);
+	snprintf(seconds, sizeof seconds, "%.9g", sweep->options->checkpoint_seconds);
 	if (!error && job->kind != JOB_COMPRESS) error = write_job(sweep, job, path);
 	if (!error) {
 		/* A run takes its core itself, when it is told: what starts on one core believes that there are no others. */
 		const bool pinned = sweep->core_count && job->kind == JOB_COMPRESS;
-		const char *const train[] = {"rung", "train", "--job", path, "--json", NULL};
+		const char *const train[] = {"rung", "train", "--job", path, "--checkpoint-seconds", seconds, "--json", NULL};
 		const char *const compress[] = {"rung", "data", "compress", sweep->lab->corpus_path, "--json", NULL};
 		error = worker_start(
 		    job->kind == JOB_COMPRESS ? compress : train, log, pinned ? sweep->cores[w] : -1, &sweep->workers[w]);

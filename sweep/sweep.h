@@ -174,6 +174,11 @@ MUST_CHECK struct error *measure_here(const struct plan *plan, int vocab, int th
 MUST_CHECK struct error *measure_everywhere(
     const struct plan *plan, const char *source, const char *name, int vocab, int workers, struct plan_speed *speed);
 
+/* Keeps a measurement in a file (speed.c), and reads it back: false when there is none that belongs to this machine, this
+ * program and `workers`, or when it is damaged. The caller frees speed->rungs. */
+MUST_CHECK struct error *speed_write(const char *path, const struct plan_speed *speed, int workers);
+bool speed_read(const char *path, int rung_count, int workers, struct plan_speed *speed);
+
 /* Fills in job.seconds. */
 void jobs_predict(struct job_list *jobs, const struct rung_speed *speeds, const struct corpus_info *corpus);
 /* Exact, of the job's own steps; evaluations not counted. */
@@ -226,6 +231,7 @@ MUST_CHECK struct error *sample_write(const struct lab *lab, const struct job_li
 struct sweep_options {
 	int workers;
 	double peak_gflops;
+	double checkpoint_seconds; /* of the runs */
 	bool quiet;
 };
 

@@ -13,6 +13,14 @@ holds 'plan: short horizons are announced' grep -qE '^note: 3 of 12 runs have fe
 check 'sweep' 0 '^12 of 12 runs done, 12 of them now' '^done +d 32 +L 2 +D 320k +loss 2\.' \
 	"$rung" sweep --plan "$plan" --lab "$scratch/lab"
 cp "$scratch/lab/points.csv" "$scratch/expected.csv"
+weights() { grep -ohE '"weights_hash":\s*"[0-9a-f]{16}"' "$scratch/$1"/runs/*/run.json; }
+weights lab >"$scratch/weights"
+holds 'every run and trunk has a hash of its weights' test "$(wc -l <"$scratch/weights")" -eq 15
+for workers in 1 4; do
+	"$rung" sweep --plan "$plan" --lab "$scratch/w$workers" --workers $workers --quiet >/dev/null 2>&1
+	holds "$workers workers: the same points, byte for byte" cmp "$scratch/expected.csv" "$scratch/w$workers/points.csv"
+	holds "$workers workers: the same weights" cmp "$scratch/weights" <(weights "w$workers")
+done
 
 if command -v python3 >/dev/null; then
 	holds 'points.csv says what the records say, by the declared rule' python3 - "$scratch/lab" <<'END'
@@ -132,7 +140,7 @@ goes_on() {
 }
 
 start "$scratch/stopped"
-check 'a second sweep of the lab is refused' 1 '' "in use by another sweep \(process $sweep\)" \
+check 'a second sweep of the lab is refused' 1 '' "in use by another sweep \(process $sweep on " \
 	"$rung" sweep --lab "$scratch/stopped"
 : >"$scratch/err" # of the second; the first still writes there
 kill -INT -- "-$sweep"

@@ -165,8 +165,15 @@ static void the_lab_is_the_truth(void **state) {
 	assert_non_null(strstr(damaged.data, "run.json: status is 'finished'"));
 	text_clear(&damaged);
 
-	/* A trunk that nobody waits for is not trained, whatever became of its folder. */
+	/* A trunk that was interrupted after its last branch comes to its end, for the sake of its record. */
 	put_at(jobs.items[3].start);
+	expect_success(jobs_survey(&jobs, lab, &damaged));
+	assert_int_equal(jobs.items[0].state, JOB_WAITING);
+	assert_true(jobs.items[3].ready);
+	/* One that nobody waits for and whose folder was removed is not trained again. */
+	for (int i = 1; i < 4; i++) assert_int_equal(unlink(jobs.items[i].start), 0);
+	put_record(&jobs.items[2], "done");
+	put_record(&jobs.items[3], "done");
 	expect_success(jobs_survey(&jobs, lab, &damaged));
 	assert_int_equal(damaged.length, 0);
 	text_free(&damaged);

@@ -107,7 +107,8 @@ static void obey(const struct fixture *f, int job) {
 }
 
 static void run(struct fixture *f, int workers) {
-	const struct sweep_options options = {.workers = workers, .peak_gflops = 1, .quiet = true};
+	const struct sweep_options options = {
+	    .workers = workers, .peak_gflops = 1, .checkpoint_seconds = 30, .quiet = true};
 	struct rung_speed speeds[3] = {{.step = 1}, {.step = 2}, {.step = 3, .team = 2, .gain = 1.5}};
 	text_free(&f->outcome.failures);
 	struct text damaged = {0};

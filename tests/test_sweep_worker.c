@@ -1,4 +1,4 @@
-/* Child processes and the lock of a lab. The children are this test program again, acting as their first argument says. */
+/* Child processes. The children are this test program again, acting as their first argument says. */
 #include "sweep/sweep.h"
 #include "sweep/worker.h"
 #include "tests/support.h"
@@ -7,8 +7,6 @@
 #include <math.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/file.h>
-#include <sys/wait.h>
 
 /* ---------------------------------------------------------------------------------------------------------- the child --- */
 
@@ -169,61 +167,6 @@ static void measurements_are_means(void **state) {
 	free(speed.rungs);
 }
 
-/* Whether some process waits for a lock of this kind, as the kernel lists them. */
-static bool somebody_waits(void) {
-	struct text locks = {0};
-	FILE *file = fopen("/proc/locks", "r");
-	char line[256];
-	while (file && fgets(line, sizeof line, file)) text_add_string(&locks, line);
-	if (file) fclose(file);
-	const bool waits = locks.data && strstr(locks.data, "-> FLOCK");
-	text_free(&locks);
-	return waits;
-}
-
-/* A sweep was killed, and one of its children still holds the lock: the next sweep waits for it. */
-static void a_lab_is_free_when_the_last_child_has_gone(void **state) {
-	(void)state;
-	char *folder = folder_temporary(), *lock = path_join(folder, "lock"), *gone = path_join(folder, "gone");
-	/* A plan that says nothing: it is read once the lock is held, and refused then. */
-	char *plan = path_join(folder, "plan.json");
-	expect_success(file_write(plan, "{}", 2));
-	free(plan);
-	int ready[2];
-	assert_int_equal(pipe(ready), 0);
-	const pid_t child = fork();
-	if (child == 0) {
-		const pid_t dead = fork();
-		if (dead == 0) _exit(0);
-		waitpid(dead, NULL, 0);
-		const int held = open(lock, O_RDWR | O_CREAT, 0666);
-		if (flock(held, LOCK_EX) || dprintf(held, "%d\n", (int)dead) < 0 || write(ready[1], "r", 1) != 1) _exit(1);
-		for (const double begin = clock_seconds(); !somebody_waits() && clock_seconds() - begin < 5;) sched_yield();
-		close(open(gone, O_WRONLY | O_CREAT, 0666));
-		_exit(0);
-	}
-	char byte;
-	assert_int_equal(read(ready[0], &byte, 1), 1);
-	struct lab lab;
-	expect_failure(lab_open(folder, NULL, NULL, NULL, &lab), ERROR_DATA, "plan.json");
-	assert_true(file_exists(gone));
-	lab_close(&lab);
-
-	/* While its owner lives, the lab is refused and the owner named. */
-	const int held = open(lock, O_RDWR | O_TRUNC);
-	assert_int_equal(flock(held, LOCK_EX), 0);
-	dprintf(held, "%d\n", (int)getpid());
-	char expected[64];
-	snprintf(expected, sizeof expected, "in use by another sweep (process %d)", (int)getpid());
-	expect_failure(lab_open(folder, NULL, NULL, NULL, &lab), ERROR_FAILED, expected);
-	lab_close(&lab);
-	close(held);
-	waitpid(child, NULL, 0);
-	free(lock);
-	free(gone);
-	folder_remove(folder);
-}
-
 int main(int argc, char **argv) {
 	if (argc > 5 && strcmp(argv[1], "plan") == 0) return act_plan(argc, argv);
 	if (argc > 1) return act(argv[1]);
@@ -233,7 +176,6 @@ int main(int argc, char **argv) {
 	    cmocka_unit_test(lines_come_in_pieces),
 	    cmocka_unit_test(cores_are_shared_out_when_all_are_used),
 	    cmocka_unit_test(measurements_are_means),
-	    cmocka_unit_test(a_lab_is_free_when_the_last_child_has_gone),
 	};
 	return cmocka_run_group_tests_name("sweep worker", tests, NULL, NULL);
 }

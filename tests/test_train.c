@@ -194,6 +194,12 @@ static void kill_at(void *context, const struct train_progress *progress) {
 	if (progress->step == killer->at) raise(SIGKILL);
 }
 
+/* The first step that a resumed run reports. */
+static void note_first(void *context, const struct train_progress *progress) {
+	int64_t *first = context;
+	if (*first == 0) *first = progress->step;
+}
+
 static void killed_at_every_step_and_resumed(void **state) {
 	const struct fixture *f = *state;
 	const struct train_result whole = train_in(f, "whole", &f->config);
@@ -216,11 +222,78 @@ static void killed_at_every_step_and_resumed(void **state) {
 		int status;
 		assert_int_equal(waitpid(child, &status, 0), child);
 		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-		const struct train_result resumed = train_in(f, name, &f->config);
+		int64_t first = 0;
+		struct train_job job = job_in(f, folder);
+		job.progress_seconds = 0;
+		job.on_progress = note_first;
+		job.context = &first;
+		struct train_result resumed;
+		must(train_run(&f->config, f->corpus, &job, &resumed));
+		assert_int_equal(first, step); /* one checkpoint interval is trained again: this very step */
 		assert_true(resumed.weights_hash == whole.weights_hash);
 		assert_true(resumed.loss == whole.loss && resumed.train_loss == whole.train_loss);
 		assert_true(resumed.trained_tokens == whole.trained_tokens);
 		assert_same_logs(f, "whole", name);
+		free(folder);
+	}
+}
+
+/* Whether equal weights after a resume mean anything: each part of the state that is dropped must show. */
+static void what_a_checkpoint_forgets_shows(void **state) {
+	const struct fixture *f = *state;
+	const struct train_result whole = train_in(f, "remembered", &f->config);
+	for (int part = 0; part < 4; part++) {
+		char name[32];
+		snprintf(name, sizeof name, "forgotten-%d", part);
+		char *folder = run_folder(f, name);
+		const pid_t child = fork();
+		if (child == 0) {
+			struct killer killer = {30};
+			struct train_job job = job_in(f, folder);
+			job.checkpoint_seconds = job.progress_seconds = 0;
+			job.on_progress = kill_at;
+			job.context = &killer;
+			struct train_result ignored;
+			struct error *error = train_run(&f->config, f->corpus, &job, &ignored);
+			_exit(error ? 1 : 0);
+		}
+		int status;
+		waitpid(child, &status, 0);
+
+		const struct corpus_info *info = corpus_info(f->corpus);
+		const struct shape shape = train_shape(&f->config, info);
+		char id[HASH_HEX_SIZE], recipe[HASH_HEX_SIZE];
+		must(train_id(&f->config, info, false, id));
+		must(train_recipe(&f->config, info, recipe));
+		struct machine machine;
+		machine_describe(&machine);
+		const struct checkpoint_owner owner = {
+		    .config = &f->config,
+		    .corpus = info,
+		    .corpus_path = f->path,
+		    .id = id,
+		    .recipe = recipe,
+		    .machine = &machine};
+		struct train_state saved = {.step = 0};
+		struct error *damage = NULL;
+		bool found;
+		must(model_open(&shape, train_micro_batch(&f->config), true, kernels_widest(), &saved.model));
+		must(optimizer_open(model_tensors(saved.model), &saved.optimizer));
+		must(checkpoint_latest(folder, &saved, &owner, &found, &damage));
+		assert_true(found && !damage && saved.step == 29);
+		const size_t bytes = model_tensors(saved.model)->total * sizeof(float);
+		if (part == 1) memset(saved.optimizer.first, 0, bytes);
+		for (size_t i = 0; part == 2 && i < bytes / sizeof(float); i++) saved.optimizer.second[i] *= 1.01f;
+		if (part == 3) saved.step = 31; /* what decides the order of the data, and the rate */
+		must(checkpoint_save(folder, &saved, &owner));
+		model_close(saved.model);
+		optimizer_close(&saved.optimizer);
+		text_free(&saved.log);
+		const uint64_t hash = train_in(f, name, &f->config).weights_hash;
+		if (part == 0)
+			assert_true(hash == whole.weights_hash); /* written again as it was: nothing shows */
+		else
+			assert_true(hash != whole.weights_hash);
 		free(folder);
 	}
 }
@@ -498,6 +571,7 @@ int main(void) {
 	    cmocka_unit_test(learns_the_source),
 	    cmocka_unit_test(branches_equal_runs_trained_alone),
 	    cmocka_unit_test(killed_at_every_step_and_resumed),
+	    cmocka_unit_test(what_a_checkpoint_forgets_shows),
 	    cmocka_unit_test(a_damaged_checkpoint_is_passed_over),
 	    cmocka_unit_test(divergence_is_an_error_and_a_record),
 	    cmocka_unit_test(too_many_tokens_are_refused),
