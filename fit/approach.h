@@ -87,4 +87,55 @@ struct optima_options {
 };
 MUST_CHECK struct error *optima_command(const struct optima_options *options);
 
+/* --------------------------------------------------------------------------------------- expected errors (expected.c) --- */
+
+/* What a design (the N, D and rungs of its points; losses are not looked at) can tell of a surface: the information
+ * matrix J' S^-1 J, J the derivatives of ln L by the parameters, S the covariance of errors of ln L: `noise.point` for
+ * each point and `noise.rung` shared by a rung (NaN or 0: none), both normal. Its inverse bounds the variances of any
+ * unbiased estimate (Cramer 1946, Rao 1945), and is what least squares reach where the noise is small. */
+struct fit_information {
+	struct fit_surface surface, centred; /* centred: A and B at the geometric means of N and D */
+	struct fit_noise noise;
+	double mean_u, mean_v; /* of ln N, ln D */
+	double scale[FIT_SURFACE_PARAMETERS], values[FIT_SURFACE_PARAMETERS];
+	double vectors[FIT_SURFACE_PARAMETERS][FIT_SURFACE_PARAMETERS]; /* of the scaled matrix; column k to values[k] */
+};
+MUST_CHECK struct error *fit_information_of(
+    const struct fit_points *points, const struct fit_surface *surface, const struct fit_noise *noise,
+    struct fit_information *known);
+
+/* Standard errors; those of A and B are of their logarithms. INFINITY: the design says nothing about it. */
+struct fit_expected {
+	double E, log_A, log_B, alpha, beta, a;
+};
+struct fit_expected fit_expected_errors(const struct fit_information *known);
+double fit_expected_log_N(const struct fit_information *known, double C); /* of ln N*(C); of ln D* the same */
+double fit_expected_log_loss(const struct fit_information *known, double N, double D); /* of the law there, in ln L */
+
+/* Standard errors of the Huber fit (delta FIT_DELTA) over those of least squares, for normal errors of ln L with standard
+ * deviation `noise` (Huber 1964): 1 for noise far below delta, sqrt(pi/2) far above. */
+double fit_huber_inflation(double noise);
+
+/* ------------------------------------------------------------------------------------------ planned points (planned.c) --- */
+
+/* The points of a plan (plan.json of a ladder, docs/formats.md): N = 12 depth width^2 and D = each horizon, once for each
+ * seed; every rung a cluster. Losses are NaN. ERROR_DATA names the rung and what it lacks. */
+MUST_CHECK struct error *fit_points_planned(
+    const char *path, const char *text, size_t length, struct fit_points *points);
+
+/* A plan, or a table of N and D (with or without losses); "-" reads standard input. */
+MUST_CHECK struct error *fit_points_designed(
+    const char *path, const struct fit_columns *columns, struct fit_points *points);
+
+/* The door of `rung fit --design` (cmd_design.c). */
+struct design_options {
+	const char *path; /* "-": standard input */
+	struct fit_columns columns;
+	double noise, rung_noise; /* of ln L; rung_noise 0: as large as noise */
+	const char *surface;      /* "E,A,B,alpha,beta" or a fit.json; NULL: assumed */
+	const char *out;
+	bool json;
+};
+MUST_CHECK struct error *design_command(const struct design_options *options);
+
 #endif

@@ -14,6 +14,8 @@ struct command_options {
 	bool json;
 	const char *std_column;
 	struct option_list by;
+	const char *design, *surface;
+	double noise, rung_noise;
 };
 
 #define FIELD(field) offsetof(struct command_options, field)
@@ -32,6 +34,13 @@ static const struct option_row rows[] = {
      "allocation: a line for each set of equal values in these columns (commas between)", "COLUMNS"},
     {"weight-from-std", OPTION_TEXT, FIELD(std_column), "", 0, 0,
      "allocation: column of the standard error of ln N; weights are 1/std^2", "COLUMN"},
+    {"design", OPTION_TEXT, FIELD(design), "", 0, 0,
+     "fit nothing: what would this plan, or this table of N and D, tell? ('-': standard input)", "FILE"},
+    {"noise", OPTION_REAL, FIELD(noise), "", 0, 1, "--design: standard deviation of ln loss from run to run", "x"},
+    {"rung-noise", OPTION_REAL, FIELD(rung_noise), "", 0, 1,
+     "--design: that of an error which all runs of a rung share (as large as --noise)", "x"},
+    {"surface", OPTION_TEXT, FIELD(surface), "", 0, 0,
+     "--design: E,A,B,alpha,beta, or an earlier fit.json (else assumed from the plan)", "LIST"},
     {"replicates", OPTION_COUNT, FIELD(replicates), "1000", 100, 1000000, "refits of the bootstrap", "n"},
     {"bootstrap", OPTION_TEXT, FIELD(bootstrap), "auto", 0, 0,
      "simulated (draw new errors for all points), rows (draw points again), rungs (draw whole rungs again), or auto "
@@ -158,10 +167,27 @@ int fit_command(int argc, char **argv) {
 	if (!error && help) {
 		free(operands.items);
 		return command_help(
-		    "rung fit LAB|TABLE.csv [options]\n\n"
+		    "rung fit LAB|TABLE.csv [options]\n"
+		    "       rung fit --design PLAN.json|TABLE.csv --noise x [--surface LIST]\n\n"
 		    "Fits L(N, D) = E + A/N^alpha + B/D^beta to the runs of a lab folder or of a\n"
 		    "table, with intervals, and says what the runs cannot tell.\n",
 		    rows, COUNT_OF(rows));
+	}
+	if (!error && options.design && operands.count == 0) {
+		error = design_command(&(struct design_options){
+		    .path = options.design,
+		    .columns = options.columns,
+		    .noise = options.noise,
+		    .rung_noise = options.rung_noise,
+		    .surface = options.surface,
+		    .out = options.out,
+		    .json = options.json});
+		free(operands.items);
+		return error_report(error);
+	}
+	if (!error && options.design) {
+		error = error_new(
+		    ERROR_USAGE, "--design %s judges that file alone; found %s as well", options.design, operands.items[0]);
 	}
 	if (!error && operands.count != 1) {
 		error = error_new(

@@ -1,5 +1,5 @@
 /* design.c - what the choice of N and D allows, whatever the losses are. */
-#include "fit/fit.h"
+#include "fit/approach.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -28,9 +28,36 @@ static int distinct(double *values, size_t count, double tolerance) {
 	return levels;
 }
 
+/* The errors to expect on a surface that stands for all: see fit.h. */
+static struct error *expect_errors(const struct fit_points *points, struct fit_design *design) {
+	double N = INFINITY, D = INFINITY;
+	for (size_t i = 0; i < points->count; i++) {
+		N = fmin(N, points->items[i].N);
+		D = fmin(D, points->items[i].D);
+	}
+	struct fit_surface surface = {.E = 1, .alpha = 0.34, .beta = 0.28};
+	surface.A = pow(N, surface.alpha);
+	surface.B = pow(D, surface.beta);
+	struct fit_information known;
+	TRY(fit_information_of(points, &surface, &(struct fit_noise){.point = 0.01}, &known));
+	struct fit_expected expected = fit_expected_errors(&known);
+	design->E_error = expected.E / surface.E;
+	design->alpha_error = expected.alpha / surface.alpha;
+	design->beta_error = expected.beta / surface.beta;
+	design->a_error = expected.a * (surface.alpha + surface.beta) / surface.beta;
+	return NULL;
+}
+
 struct error *fit_design_of(const struct fit_points *points, struct fit_design *design) {
 	size_t n = points->count;
-	*design = (struct fit_design){.points = n, .rungs = points->rungs, .correlation = NAN};
+	*design = (struct fit_design){
+	    .points = n,
+	    .rungs = points->rungs,
+	    .correlation = NAN,
+	    .E_error = INFINITY,
+	    .alpha_error = INFINITY,
+	    .beta_error = INFINITY,
+	    .a_error = INFINITY};
 	if (n == 0) return NULL;
 	double *values = array_new(n, sizeof *values);
 	if (!values) return error_memory(n * sizeof *values);
@@ -59,9 +86,10 @@ struct error *fit_design_of(const struct fit_points *points, struct fit_design *
 	if (design->sizes > 1 && design->horizons > 1) {
 		design->correlation = nd / sqrt(nn * dd);
 		design->spread = sqrt(fmax(0, dd - nd * nd / nn));
+		design->spread_N = sqrt(fmax(0, nn - nd * nd / dd));
 	}
 	design->one_line = design->sizes > 1 && design->horizons > 1 && design->spread < ON_A_LINE;
 	design->surface = design->sizes >= LEAST_LEVELS && design->horizons >= LEAST_LEVELS && !design->one_line &&
 	                  n > FIT_SURFACE_PARAMETERS;
-	return NULL;
+	return expect_errors(points, design);
 }

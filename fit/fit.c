@@ -16,12 +16,14 @@ static double parameter_of(const struct fit_surface *surface, const void *contex
 	return fit_parameter(surface, *(const int *)context);
 }
 
-/* A parameter is an estimate when the fit converged away from its bounds and its interval is no wider than itself. */
+/* A parameter is an estimate when the fit converged away from its bounds and its interval is no wider than itself. A and B
+ * count in units of N^alpha and D^beta: they are as well known as their exponents, however wide their own intervals. */
 static void identify(struct fit *fit) {
 	for (int i = 0; i < FIT_SURFACE_PARAMETERS; i++) {
-		struct fit_interval interval = i == 0 ? fit->profile.interval : fit->intervals[i];
+		int decides = i == 1 || i == 2 ? i + 2 : i;
+		struct fit_interval interval = i == 0 ? fit->profile.interval : fit->intervals[decides];
 		bool at_bound = fit->surface.certificate.at_bound >> i & 1;
-		bool narrow = interval.high - interval.low <= fit_parameter(&fit->surface.surface, i);
+		bool narrow = interval.high - interval.low <= fit_parameter(&fit->surface.surface, decides);
 		fit->identified[i] = fit->surface.converged && !at_bound && (narrow || fit->replicates.count == 0);
 	}
 	if (fit->profile.reaches_zero || fit->profile.reaches_lowest) fit->identified[0] = false;

@@ -123,8 +123,13 @@ struct fit_design {
 	double decades_N, decades_D, decades_C;
 	double correlation; /* of ln N and ln D; NaN when one of them does not vary */
 	double spread;      /* standard deviation of ln D about its regression on ln N */
+	double spread_N;    /* and of ln N about its regression on ln D */
 	bool one_line;      /* D is a function of N, such as D = 20 N */
 	bool surface;       /* L(N, D) can be fitted: 3 sizes, 3 horizons, 6 points, not on one line */
+	/* Standard errors over the values that the design would leave on a surface whose terms are as large as E at the
+	 * smallest N and D (alpha .34, beta .28), with independent errors of 1 % in the losses (Cramer-Rao); infinite where it
+	 * says nothing. */
+	double E_error, alpha_error, beta_error, a_error;
 };
 
 MUST_CHECK struct error *fit_design_of(const struct fit_points *points, struct fit_design *design);
@@ -474,7 +479,9 @@ struct fit {
 	struct fit_outlook outlooks[FIT_MOST_QUESTIONS]; /* where converged: the answers, in the order of the questions */
 	int outlook_count;
 	struct fit_warning warnings[FIT_MOST_WARNINGS];
-	int warning_count;
+	int warning_count, design_warnings; /* the first design_warnings are about the design; 0: it is sound */
+	/* Why the design does not determine E, A, B, alpha, beta, a; NULL where it does. Those are not given as estimates. */
+	const char *refused[FIT_SURFACE_PARAMETERS + 1];
 };
 
 /* Everything above on one table. `points` must outlive the result. */

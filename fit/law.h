@@ -257,6 +257,8 @@ void resamples_free(struct resamples *resamples);
 
 /* The warnings that a finished fit deserves (warnings.c). */
 MUST_CHECK struct error *fit_warn(struct fit *fit);
+/* Those that its design alone deserves; the first that fit_warn gives. */
+void fit_warn_of_design(struct fit *fit);
 
 /* What the threshold of the profile would be for independent normal errors; see fit_profile (profile.c). `work` holds
  * 2 table->count numbers. */

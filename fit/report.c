@@ -155,16 +155,23 @@ static struct error *take_residuals(struct report_lab *lab, const cJSON *residua
 	return NULL;
 }
 
-/* The law is drawn only if it gives the predictions that fit.json lists: a law of another form has other curves. */
+static struct fit_surface surface_in(const cJSON *parameters) {
+	return (struct fit_surface){
+	    .E = report_number(parameters, "E"),
+	    .A = report_number(parameters, "A"),
+	    .B = report_number(parameters, "B"),
+	    .alpha = report_number(parameters, "alpha"),
+	    .beta = report_number(parameters, "beta")};
+}
+
+/* The law is drawn only if it gives the predictions that fit.json lists: a law of another form has other curves. Parameters
+ * that are null because the runs do not determine them still have a curve, that of the solution. */
 static void take_surface(struct report *report) {
 	struct fit_surface *surface = &report->surface;
-	const cJSON *fit = report->lab.fit;
-	*surface = (struct fit_surface){
-	    .E = report_number(fit, "parameters.E"),
-	    .A = report_number(fit, "parameters.A"),
-	    .B = report_number(fit, "parameters.B"),
-	    .alpha = report_number(fit, "parameters.alpha"),
-	    .beta = report_number(fit, "parameters.beta")};
+	const cJSON *fit = report->lab.fit, *parameters = report_item(fit, "parameters"), *parameter;
+	bool refused = false;
+	cJSON_ArrayForEach(parameter, parameters) refused = refused || cJSON_IsNull(parameter);
+	*surface = surface_in(refused ? report_item(fit, "solution") : parameters);
 	report->surface_known = isfinite(surface->E + surface->A + surface->B + surface->alpha + surface->beta);
 	const cJSON *residual;
 	cJSON_ArrayForEach(residual, cJSON_GetObjectItemCaseSensitive(fit, "residuals")) {

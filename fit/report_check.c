@@ -8,9 +8,9 @@
 
 /* ------------------------------------------------------------------------------------------------------ members --- */
 
-enum kind { A_NUMBER, A_TEXT, AN_OBJECT, AN_ARRAY };
+enum kind { A_NUMBER, A_NUMBER_OR_NULL, A_TEXT, AN_OBJECT, AN_ARRAY };
 
-static const char *const kind_names[] = {"a number", "a text", "an object", "an array"};
+static const char *const kind_names[] = {"a number", "a number or null", "a text", "an object", "an array"};
 
 /* What the report cannot do without. Everything else may be absent: then a part of the page is. */
 static const struct {
@@ -26,11 +26,11 @@ static const struct {
     {"samples.json", "held_out", A_TEXT},
     {"fit.json", "format", A_NUMBER},
     {"fit.json", "law", A_TEXT},
-    {"fit.json", "parameters.E", A_NUMBER},
-    {"fit.json", "parameters.A", A_NUMBER},
-    {"fit.json", "parameters.B", A_NUMBER},
-    {"fit.json", "parameters.alpha", A_NUMBER},
-    {"fit.json", "parameters.beta", A_NUMBER},
+    {"fit.json", "parameters.E", A_NUMBER_OR_NULL},
+    {"fit.json", "parameters.A", A_NUMBER_OR_NULL},
+    {"fit.json", "parameters.B", A_NUMBER_OR_NULL},
+    {"fit.json", "parameters.alpha", A_NUMBER_OR_NULL},
+    {"fit.json", "parameters.beta", A_NUMBER_OR_NULL},
     {"fit.json", "residuals", AN_ARRAY},
     {"fit.json", "text", A_TEXT},
 };
@@ -39,7 +39,7 @@ static bool is_kind(const cJSON *item, enum kind kind) {
 	if (kind == AN_OBJECT) return cJSON_IsObject(item);
 	if (kind == AN_ARRAY) return cJSON_IsArray(item);
 	if (kind == A_TEXT) return cJSON_IsString(item);
-	if (cJSON_IsNumber(item)) return true;
+	if (cJSON_IsNumber(item) || (kind == A_NUMBER_OR_NULL && cJSON_IsNull(item))) return true;
 	static const char *const words[] = {"nan", "inf", "-inf"}; /* numbers that JSON does not have */
 	const char *text = cJSON_GetStringValue(item);
 	for (size_t i = 0; text && i < COUNT_OF(words); i++)

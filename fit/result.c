@@ -22,7 +22,13 @@ static void add_design(struct writer *writer, cJSON *root, const struct fit *fit
 	string(writer, columns, "D", fit->points->D_column);
 	string(writer, columns, "C", fit->points->C_column);
 	string(writer, columns, "loss", fit->points->loss_column);
+	write_design(writer, root, fit);
+}
+
+void write_design(struct writer *writer, cJSON *root, const struct fit *fit) {
+	const struct fit_design *design = &fit->design;
 	cJSON *object = object_in(writer, root, "design");
+	number(writer, object, "points", (double)design->points);
 	number(writer, object, "sizes", design->sizes);
 	number(writer, object, "horizons", design->horizons);
 	number(writer, object, "decades_N", design->decades_N);
@@ -31,6 +37,11 @@ static void add_design(struct writer *writer, cJSON *root, const struct fit *fit
 	number(writer, object, "correlation", design->correlation);
 	number(writer, object, "spread", design->spread);
 	boolean(writer, object, "surface", design->surface);
+	boolean(writer, object, "sound", fit->design_warnings == 0);
+	number(writer, object, "E_error", design->E_error);
+	number(writer, object, "alpha_error", design->alpha_error);
+	number(writer, object, "beta_error", design->beta_error);
+	number(writer, object, "a_error", design->a_error);
 }
 
 static void add_certificate(struct writer *writer, cJSON *root, const struct fit_certificate *certificate) {
@@ -54,11 +65,19 @@ static void add_certificate(struct writer *writer, cJSON *root, const struct fit
 
 static void add_surface(struct writer *writer, cJSON *root, const struct fit *fit) {
 	cJSON *parameters = object_in(writer, root, "parameters"), *identified = object_in(writer, root, "identified");
+	cJSON *refused = object_in(writer, root, "refused"), *solution = object_in(writer, root, "solution");
 	for (int i = 0; i < FIT_SURFACE_PARAMETERS; i++) {
 		double value = fit->fitted ? fit_parameter(&fit->surface.surface, i) : NAN;
-		number(writer, parameters, parameter_names[i], value);
+		if (fit->refused[i])
+			string(writer, parameters, parameter_names[i], NULL);
+		else
+			number(writer, parameters, parameter_names[i], value);
+		number(writer, solution, parameter_names[i], value);
 		boolean(writer, identified, parameter_names[i], fit->fitted && fit->identified[i]);
 	}
+	for (int i = 0; i <= FIT_SURFACE_PARAMETERS; i++)
+		if (fit->refused[i])
+			string(writer, refused, i < FIT_SURFACE_PARAMETERS ? parameter_names[i] : "a", fit->refused[i]);
 	boolean(writer, identified, "a", fit->fitted && fit->identified_a);
 	number(writer, root, "objective", fit->fitted ? fit->surface.objective : NAN);
 	number(writer, root, "rms", fit->fitted ? fit->surface.rms : NAN);
@@ -81,11 +100,17 @@ static void add_surface(struct writer *writer, cJSON *root, const struct fit *fi
 	number(writer, bootstrap, "unfinished", (double)replicates->unfinished);
 }
 
-static void add_allocation(struct writer *writer, cJSON *root, const struct fit_allocation *allocation) {
+static void add_allocation(struct writer *writer, cJSON *root, const struct fit *fit) {
+	const struct fit_allocation *allocation = &fit->allocation;
 	cJSON *object = object_in(writer, root, "allocation");
-	number(writer, object, "a", allocation->a);
-	number(writer, object, "b", allocation->b);
-	number(writer, object, "G", allocation->G);
+	const double exponents[] = {allocation->a, allocation->b, allocation->G};
+	static const char *const names[] = {"a", "b", "G"};
+	for (size_t k = 0; k < COUNT_OF(names); k++) {
+		if (fit->refused[FIT_SURFACE_PARAMETERS])
+			string(writer, object, names[k], NULL);
+		else
+			number(writer, object, names[k], exponents[k]);
+	}
 	string(writer, object, "flops", "6ND");
 	cJSON *table = array_in(writer, object, "table");
 	for (size_t i = 0; i < allocation->count; i++) {
@@ -242,6 +267,15 @@ void write_left_out(struct writer *writer, cJSON *root, const struct fit_points 
 	}
 }
 
+void write_warnings(struct writer *writer, cJSON *root, const struct fit *fit) {
+	cJSON *warnings = array_in(writer, root, "warnings");
+	for (int i = 0; i < fit->warning_count; i++) {
+		cJSON *warning = object_at_end(writer, warnings);
+		string(writer, warning, "code", fit->warnings[i].code);
+		string(writer, warning, "text", fit->warnings[i].text);
+	}
+}
+
 struct error *fit_to_json(const struct fit *fit, cJSON **root) {
 	struct writer writer = {.failed = false};
 	struct text words = {0};
@@ -250,7 +284,7 @@ struct error *fit_to_json(const struct fit *fit, cJSON **root) {
 	string(&writer, *root, "law", "chinchilla");
 	add_design(&writer, *root, fit);
 	add_surface(&writer, *root, fit);
-	if (fit->fitted && fit->surface.converged) add_allocation(&writer, *root, &fit->allocation);
+	if (fit->fitted && fit->surface.converged) add_allocation(&writer, *root, fit);
 	if (fit->fitted) add_profile(&writer, *root, &fit->profile);
 	add_laws(&writer, *root, fit);
 	add_isoflops(&writer, *root, fit);
@@ -259,12 +293,7 @@ struct error *fit_to_json(const struct fit *fit, cJSON **root) {
 	result_chance(&writer, *root, fit);
 	result_outlooks(&writer, *root, fit);
 	write_left_out(&writer, *root, fit->points);
-	cJSON *warnings = array_in(&writer, *root, "warnings");
-	for (int i = 0; i < fit->warning_count; i++) {
-		cJSON *warning = object_at_end(&writer, warnings);
-		string(&writer, warning, "code", fit->warnings[i].code);
-		string(&writer, warning, "text", fit->warnings[i].text);
-	}
+	write_warnings(&writer, *root, fit);
 	fit_in_words(fit, &words);
 	string(&writer, *root, "text", words.data ? words.data : "");
 	struct error *error = text_error(&words);

@@ -260,6 +260,14 @@ static void summarise_prediction(const struct fit *fit, struct text *out) {
 	text_add(out, "  a pure power law, the naive baseline: mean error %.2g %%\n", 100 * prediction->baseline_error);
 }
 
+void write_warning_lines(const struct fit *fit, struct text *out) {
+	for (int i = 0; i < fit->warning_count; i++) {
+		char first[SHORT];
+		snprintf(first, sizeof first, "%s%s: ", i ? "" : "\n", fit->warnings[i].code);
+		wrapped(out, first, "  ", fit->warnings[i].text);
+	}
+}
+
 void fit_summary(const struct fit *fit, const char *source, struct text *out) {
 	summarise_table(fit, source, out);
 	summarise_surface(fit, out);
@@ -267,9 +275,5 @@ void fit_summary(const struct fit *fit, const char *source, struct text *out) {
 	summarise_allocation(fit, out);
 	summarise_prediction(fit, out);
 	text_outlooks(fit, out);
-	for (int i = 0; i < fit->warning_count; i++) {
-		char first[SHORT];
-		snprintf(first, sizeof first, "%s%s: ", i ? "" : "\n", fit->warnings[i].code);
-		wrapped(out, first, "  ", fit->warnings[i].text);
-	}
+	write_warning_lines(fit, out);
 }

@@ -13,6 +13,7 @@
 #define TOGETHER 0.35     /* spread of ln D about its line in ln N, a factor of 1.4 */
 #define TIED 0.8          /* correlation of ln N and ln D beyond which that is why the spread is small */
 #define MISFIT 3.0        /* residuals over the losses' own errors */
+#define WEAK_ERROR 0.35   /* standard error of an exponent over itself, with losses exact to 1 % */
 #define RISE_ERRORS 3.0   /* by how many errors a loss must rise with D to be called rising */
 #define RISE_UNKNOWN 0.01 /* the same, as a part of the loss, where no error is known */
 #define OTHER_COUNT 1.10  /* C over 6 N D beyond which the two ways of counting differ */
@@ -28,7 +29,7 @@ static void warn(struct fit *fit, const char *code, const char *format, ...) {
 	va_end(arguments);
 }
 
-static void warn_of_design(struct fit *fit) {
+void fit_warn_of_design(struct fit *fit) {
 	const struct fit_design *design = &fit->design;
 	if (design->sizes == 1) {
 		warn(
@@ -74,19 +75,22 @@ static void warn_of_design(struct fit *fit) {
 		    "D is a function of N (every size has the same tokens per parameter, or nearly). Along one "
 		    "line A/N^alpha and B/D^beta cannot be told apart, so no surface is fitted; train some size for "
 		    "other token counts.");
-	} else if (design->sizes > 1 && design->horizons > 1 && design->spread < TOGETHER) {
-		char cause[96]; /* D is tied to N, or hardly varies at all */
+	} else if (design->sizes > 1 && design->horizons > 1 && fmin(design->spread, design->spread_N) < TOGETHER) {
+		char cause[96]; /* one is tied to the other, or hardly varies at all */
+		bool of_D = design->spread < TOGETHER;
 		if (fabs(design->correlation) >= TIED)
 			snprintf(
 			    cause, sizeof cause, "N and D nearly move together (correlation of their logarithms %.3f)",
 			    design->correlation);
 		else
-			snprintf(cause, sizeof cause, "D spans only a factor of %.3g", pow(10, design->decades_D));
+			snprintf(
+			    cause, sizeof cause, "%c spans only a factor of %.3g", of_D ? 'D' : 'N',
+			    pow(10, of_D ? design->decades_D : design->decades_N));
 		warn(
 		    fit, "collinear",
-		    "%s: about its line in ln N, ln D scatters by a factor of %.3g, less than the %.3g that it takes to tell "
+		    "%s: about its line in ln %c, ln %c scatters by a factor of %.3g, less than the %.3g that it takes to tell "
 		    "alpha and beta apart well.",
-		    cause, exp(design->spread), exp(TOGETHER));
+		    cause, of_D ? 'N' : 'D', of_D ? 'D' : 'N', exp(of_D ? design->spread : design->spread_N), exp(TOGETHER));
 	}
 	if (!design->surface && design->sizes >= FEW_LEVELS && design->horizons >= FEW_LEVELS && !design->one_line) {
 		warn(
@@ -97,6 +101,25 @@ static void warn_of_design(struct fit *fit) {
 		    fit, "few_points", "There %s only %zu point%s.", design->points == 1 ? "is" : "are", design->points,
 		    design->points == 1 ? "" : "s");
 	}
+	size_t same = 1; /* losses like the first; a plan has none */
+	for (size_t i = 1; i < fit->points->count; i++) same += fit->points->items[i].loss == fit->points->items[0].loss;
+	if (design->points > 1 && same == design->points) {
+		warn(
+		    fit, "equal_losses", "All %zu losses are the same number, so they say nothing about N or D.",
+		    design->points);
+	}
+	/* Where nothing above has told the cause. */
+	if (fit->warning_count == 0 && fmax(design->alpha_error, design->beta_error) > WEAK_ERROR) {
+		warn(
+		    fit, "weak_design",
+		    "Sizes and token counts lie so that even losses exact to 1 %% would leave alpha within %.0f %% and beta "
+		    "within %.0f %% (standard errors): too few points off one curve, or in too few places.",
+		    100 * design->alpha_error, 100 * design->beta_error);
+	}
+	fit->design_warnings = fit->warning_count;
+}
+
+static void warn_of_left_out(struct fit *fit) {
 	if (fit->points->left_out_count) {
 		warn(
 		    fit, "left_out", "%zu row%s not used: the table's own column fit leaves %s out.",
@@ -194,6 +217,7 @@ static void warn_of_surface(struct fit *fit) {
 	}
 	struct text wide = {0};
 	for (int i = 0; i < FIT_SURFACE_PARAMETERS; i++) {
+		if (i == 1 || i == 2) continue; /* prefactors go by their exponents; see identify in fit.c */
 		struct fit_interval interval = i == 0 ? fit->profile.interval : fit->intervals[i];
 		bool told =
 		    i == 0 ? fit->profile.reaches_zero || fit->profile.reaches_lowest : result->certificate.at_bound >> i & 1;
@@ -291,8 +315,28 @@ static void warn_of_extrapolation(struct fit *fit) {
 	}
 }
 
+/* What the design leaves open is no estimate, however small the search has made the objective. */
+static void refuse(struct fit *fit) {
+	const struct fit_design *design = &fit->design;
+	const char *impossible = design->sizes == 1              ? "all points have one N"
+	                         : design->horizons == 1         ? "all points have one D"
+	                         : design->one_line              ? "D is a function of N"
+	                         : design->sizes < FEW_LEVELS    ? "there are fewer than three sizes"
+	                         : design->horizons < FEW_LEVELS ? "there are fewer than three token counts"
+	                                                         : "there are fewer than six points";
+	for (int i = 0; i <= FIT_SURFACE_PARAMETERS; i++) {
+		bool identified = i < FIT_SURFACE_PARAMETERS ? fit->identified[i] : fit->identified_a;
+		if (!fit->fitted)
+			fit->refused[i] = impossible;
+		else if (fit->design_warnings > 0 && !identified)
+			fit->refused[i] = fit->warnings[0].code;
+	}
+}
+
 struct error *fit_warn(struct fit *fit) {
-	warn_of_design(fit);
+	fit_warn_of_design(fit);
+	refuse(fit);
+	warn_of_left_out(fit);
 	TRY(warn_of_rises(fit));
 	bool common = false;
 	for (int i = 0; i < fit->curve_count; i++) common = common || fit->curves[i].variable == FIT_N;

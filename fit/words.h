@@ -80,4 +80,7 @@ static inline void wrapped(struct text *out, const char *first, const char *rest
 	text_add_string(out, "\n");
 }
 
+/* The warnings, a paragraph each (text.c). */
+void write_warning_lines(const struct fit *fit, struct text *out);
+
 #endif

@@ -55,7 +55,9 @@ static inline void interval(struct writer *writer, cJSON *object, const char *ke
 	element(writer, array, value.high);
 }
 
-/* "left_out" (result.c). */
+/* Members that more than one kind of answer has (result.c): "left_out", "design", "warnings". */
 void write_left_out(struct writer *writer, cJSON *root, const struct fit_points *points);
+void write_design(struct writer *writer, cJSON *root, const struct fit *fit);
+void write_warnings(struct writer *writer, cJSON *root, const struct fit *fit);
 
 #endif

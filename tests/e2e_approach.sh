@@ -25,6 +25,23 @@ check 'a column that is not there is offered its neighbour' 3 '' "no column 'knd
 check 'one budget has no exponent, and says so' 0 'single_C' '' "$rung" fit <(printf 'N,C\n1e6,1e15\n2e6,1e15\n') --law allocation
 check 'an unknown law' 2 '' '--law alocation: expected' "$rung" fit "$scratch/optima.csv" --law alocation
 
+# Designs: what a ladder would tell before it is trained.
+check 'a preset is judged from standard input' 0 '20 points planned, 5 sizes, 4 token counts' '' \
+	sh -c "'$rung' plan --preset demo --json | '$rung' fit --design - --noise 0.005"
+echo '{"depth": 2, "horizons": [1e6, "4M", 16e6, 64e6], "rungs": [{"width": 32}, {"width": 64}, {"width": 128}, {"width": 256}]}' >"$scratch/plan.json"
+check 'a plan with the surface it will meet' 0 '"not_determined": \[\]' '' \
+	"$rung" fit --design "$scratch/plan.json" --noise 0.001 --surface 1.2,20,190,0.3,0.35 --json
+awk 'BEGIN {print "params,tokens"; for (i = 0; i < 12; i++) print 1e6 * 2 ^ i "," 20e6 * 2 ^ i}' >"$scratch/line.csv"
+check 'a table of one line is named' 0 'one_line: D is a function of N' '' \
+	"$rung" fit --design "$scratch/line.csv" --N params --D tokens --noise 0.005
+check 'what it leaves open is no number' 0 'alpha +0.3400 +not determined +not determined' '' \
+	"$rung" fit --design "$scratch/line.csv" --N params --D tokens --noise 0.005
+check 'no noise, no answer' 2 '' '--design needs --noise' "$rung" fit --design "$scratch/line.csv"
+check 'a surface of four numbers' 2 '' 'expected E,A,B,alpha,beta' "$rung" fit --design tests/data/tiny-plan.json --noise 0.01 --surface 1,2,3,0.3
+check 'a surface that falls the wrong way' 3 '' 'above zero' "$rung" fit --design tests/data/tiny-plan.json --noise 0.01 --surface 1,2,3,-0.3,0.3
+check 'no such plan' 3 '' 'there is no such plan or table' "$rung" fit --design "$scratch/nowhere.json" --noise 0.01
+check 'a plan beside a table' 2 '' 'judges that file alone' "$rung" fit "$scratch/line.csv" --design tests/data/tiny-plan.json --noise 0.01
+
 published=../shared/data
 if [ -e "$published/porian_optimal_pairs.csv" ]; then
 	check 'published optima of six configurations' 0 '"law": "allocation"' '' "$rung" fit "$published/porian_optimal_pairs.csv" --law allocation \

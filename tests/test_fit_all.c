@@ -281,7 +281,10 @@ static void words_do_not_claim_what_is_not_known(void **state) {
 	assert_non_null(strstr(words.data, "do not determine"));
 	assert_non_null(strstr(summary.data, "not fitted"));
 	expect_success(fit_to_json(&fit, &root));
-	assert_true(isnan(number_at(root, "parameters", "alpha")) && isnan(number_at(root, "objective", NULL)));
+	assert_true(cJSON_IsNull(cJSON_GetObjectItem(cJSON_GetObjectItem(root, "parameters"), "alpha")));
+	const char *reason = cJSON_GetStringValue(cJSON_GetObjectItem(cJSON_GetObjectItem(root, "refused"), "alpha"));
+	assert_string_equal(reason, "D is a function of N");
+	assert_true(isnan(number_at(root, "objective", NULL)));
 	assert_null(cJSON_GetObjectItemCaseSensitive(root, "allocation"));
 	cJSON_Delete(root);
 	fit_free(&fit);
