@@ -22,6 +22,7 @@ static const struct command {
     {{"eval", "the held-out loss of a trained model"}, eval_command},
     {{"sample", "text from a trained model"}, sample_command},
     {{"fit", "from a table of runs to laws, intervals and predictions"}, fit_command},
+    {{"predict", "write down what a run will give before it is trained, and score it"}, predict_command},
     {{"report", "a page, and figures for papers, from a lab"}, report_command},
     {{"bench", "how fast it trains, against the limit of the machine"}, bench_command},
     {{"doctor", "is this machine fit to measure on"}, doctor_command},

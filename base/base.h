@@ -172,8 +172,12 @@ void json_print(const cJSON *root, bool indented, struct text *out);
 MUST_CHECK struct error *json_write(const char *path, const cJSON *root);
 /* The same with a seal, a last member "xxh64": the hash of the file's bytes with its own 16 digits as zeros. */
 MUST_CHECK struct error *json_write_sealed(const char *path, const cJSON *root);
+/* What json_write_sealed writes, into `out`, which must be empty; *seal: the hash. */
+MUST_CHECK struct error *json_print_sealed(const cJSON *root, struct text *out, uint64_t *seal);
 /* The seal must be there if "format" is `since` or more, and always when `since` is 0: older files have none. */
 MUST_CHECK struct error *json_read_sealed(const char *path, int since, cJSON **root);
+/* The same, and the seal's hash; 0 where there was none. */
+MUST_CHECK struct error *json_read_seal(const char *path, int since, cJSON **root, uint64_t *seal);
 
 /* Typed members of `object`; a missing or wrong one is an error that names `path` and the key. */
 MUST_CHECK struct error *json_get_number(const cJSON *object, const char *key, const char *path, double *value);

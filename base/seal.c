@@ -9,23 +9,27 @@
 #define BEFORE_DIGITS "\n\t\"" SEAL "\": \""
 #define ZERO_DIGITS "0000000000000000"
 
+struct error *json_print_sealed(const cJSON *root, struct text *out, uint64_t *seal) {
+	json_print(root, true, out);
+	TRY(text_error(out));
+	if (out->length < 2 || strcmp(out->data + out->length - 2, "\n}") != 0)
+		return error_new(ERROR_FAILED, "only an object with members can be sealed");
+	out->length -= 2;
+	text_add_string(out, "," BEFORE_DIGITS);
+	const size_t digits = out->length;
+	text_add_string(out, ZERO_DIGITS "\"\n}\n");
+	TRY(text_error(out));
+	char hex[HASH_HEX_SIZE];
+	*seal = hash_bytes(out->data, out->length, 0);
+	memcpy(out->data + digits, hash_hex(*seal, hex), HASH_HEX_SIZE - 1);
+	return NULL;
+}
+
 struct error *json_write_sealed(const char *path, const cJSON *root) {
 	struct text text = {0};
-	json_print(root, true, &text);
-	struct error *error = text_error(&text);
-	if (!error && (text.length < 2 || strcmp(text.data + text.length - 2, "\n}") != 0))
-		error = error_new(ERROR_FAILED, "%s: only an object with members can be sealed", path);
-	if (error) goto done;
-	text.length -= 2;
-	text_add_string(&text, "," BEFORE_DIGITS);
-	const size_t digits = text.length;
-	text_add_string(&text, ZERO_DIGITS "\"\n}\n");
-	error = text_error(&text);
-	if (error) goto done;
-	char hex[HASH_HEX_SIZE];
-	memcpy(text.data + digits, hash_hex(hash_bytes(text.data, text.length, 0), hex), HASH_HEX_SIZE - 1);
-	error = file_write(path, text.data, text.length);
-done:
+	uint64_t seal;
+	struct error *error = error_within(json_print_sealed(root, &text, &seal), "%s", path);
+	if (!error) error = file_write(path, text.data, text.length);
 	text_free(&text);
 	return error;
 }
@@ -39,12 +43,13 @@ static char *find_digits(const struct text *text) {
 	return NULL;
 }
 
-static struct error *check_seal(const char *path, struct text *text, const cJSON *seal) {
+static struct error *check_seal(const char *path, struct text *text, const cJSON *seal, uint64_t *hash) {
 	const char *claimed = cJSON_GetStringValue(seal);
 	char *digits = find_digits(text), computed[HASH_HEX_SIZE] = "";
 	if (digits) {
 		memcpy(digits, ZERO_DIGITS, HASH_HEX_SIZE - 1);
-		hash_hex(hash_bytes(text->data, text->length, 0), computed);
+		*hash = hash_bytes(text->data, text->length, 0);
+		hash_hex(*hash, computed);
 	}
 	if (claimed && strcmp(claimed, computed) == 0) return NULL;
 	return error_new(
@@ -54,8 +59,8 @@ static struct error *check_seal(const char *path, struct text *text, const cJSON
 	    path, *computed ? computed : "of another layout of the same", claimed ? claimed : "no text");
 }
 
-/* *sealed: whether there was a seal, which is right then; it is not in the tree. */
-static struct error *read_and_check(const char *path, cJSON **root, bool *sealed) {
+/* *sealed: whether there was a seal, which is right then; it is not in the tree, but in *hash. */
+static struct error *read_and_check(const char *path, cJSON **root, bool *sealed, uint64_t *hash) {
 	struct text text = {0};
 	struct error *error = file_read(path, JSON_LIMIT, &text);
 	*root = NULL;
@@ -63,7 +68,7 @@ static struct error *read_and_check(const char *path, cJSON **root, bool *sealed
 	if (!error) error = json_parse(path, text.data, text.length, root);
 	cJSON *seal = error ? NULL : cJSON_GetObjectItemCaseSensitive(*root, SEAL);
 	if (seal) {
-		error = check_seal(path, &text, seal);
+		error = check_seal(path, &text, seal, hash);
 		*sealed = true;
 		cJSON_Delete(cJSON_DetachItemViaPointer(*root, seal));
 	}
@@ -77,12 +82,19 @@ static struct error *read_and_check(const char *path, cJSON **root, bool *sealed
 
 struct error *json_read(const char *path, cJSON **root) {
 	bool sealed;
-	return read_and_check(path, root, &sealed);
+	uint64_t hash;
+	return read_and_check(path, root, &sealed, &hash);
 }
 
 struct error *json_read_sealed(const char *path, int since, cJSON **root) {
+	uint64_t seal;
+	return json_read_seal(path, since, root, &seal);
+}
+
+struct error *json_read_seal(const char *path, int since, cJSON **root, uint64_t *seal) {
 	bool sealed;
-	TRY(read_and_check(path, root, &sealed));
+	*seal = 0;
+	TRY(read_and_check(path, root, &sealed, seal));
 	/* Damage to the seal's own key leaves "format" as it was, and damage to that leaves the seal. */
 	const cJSON *format = cJSON_GetObjectItemCaseSensitive(*root, "format");
 	if (sealed || (since > 0 && !(cJSON_IsNumber(format) && format->valuedouble >= since))) return NULL;

@@ -267,6 +267,20 @@ done:
 	return error;
 }
 
+struct error *fit_resampling_named(const char *name, enum fit_resampling *resampling) {
+	static const struct {
+		const char *name;
+		enum fit_resampling resampling;
+	} known[] = {
+	    {"auto", RESAMPLE_AUTO}, {"simulated", RESAMPLE_SIMULATED}, {"rows", RESAMPLE_ROWS}, {"rungs", RESAMPLE_RUNGS}};
+	for (size_t i = 0; i < COUNT_OF(known); i++) {
+		if (strcmp(name, known[i].name) != 0) continue;
+		*resampling = known[i].resampling;
+		return NULL;
+	}
+	return error_new(ERROR_USAGE, "--bootstrap %s: expected auto, simulated, rows or rungs", name);
+}
+
 void fit_replicates_free(struct fit_replicates *replicates) {
 	free(replicates->surfaces);
 	free(replicates->rise);

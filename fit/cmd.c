@@ -60,20 +60,6 @@ static const struct option_row rows[] = {
 };
 #undef FIELD
 
-static struct error *resampling_of(const char *name, enum fit_resampling *resampling) {
-	static const struct {
-		const char *name;
-		enum fit_resampling resampling;
-	} known[] = {
-	    {"auto", RESAMPLE_AUTO}, {"simulated", RESAMPLE_SIMULATED}, {"rows", RESAMPLE_ROWS}, {"rungs", RESAMPLE_RUNGS}};
-	for (size_t i = 0; i < COUNT_OF(known); i++) {
-		if (strcmp(name, known[i].name) != 0) continue;
-		*resampling = known[i].resampling;
-		return NULL;
-	}
-	return error_new(ERROR_USAGE, "--bootstrap %s: expected auto, simulated, rows or rungs", name);
-}
-
 static bool usable(double value) {
 	return value > 0 && value < INFINITY;
 }
@@ -130,7 +116,7 @@ static struct error *run(const char *path, const struct command_options *options
 	struct fit_points points = {0};
 	struct fit fit = {0};
 	struct fit_options how = {.replicates = options->replicates, .seed = options->random_seed};
-	TRY(resampling_of(options->bootstrap, &how.resampling));
+	TRY(fit_resampling_named(options->bootstrap, &how.resampling));
 	if (strcmp(options->law, "allocation") == 0) {
 		return optima_command(&(struct optima_options){
 		    .path = path,

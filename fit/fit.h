@@ -201,6 +201,8 @@ MUST_CHECK struct error *fit_surface_solve(const struct fit_points *points, stru
  * errors are as large as the points' the intervals are too narrow, because three parameters and four rungs leave one
  * degree of freedom. */
 enum fit_resampling { RESAMPLE_AUTO, RESAMPLE_SIMULATED, RESAMPLE_ROWS, RESAMPLE_RUNGS };
+/* By its name on the command line: auto, simulated, rows, rungs. ERROR_USAGE for another. */
+MUST_CHECK struct error *fit_resampling_named(const char *name, enum fit_resampling *resampling);
 
 /* Standard deviations of ln loss about the law. */
 struct fit_noise {
@@ -500,7 +502,8 @@ void fit_summary(const struct fit *fit, const char *source, struct text *out);
 /* One of E, A, B, alpha, beta by its index. */
 double fit_parameter(const struct fit_surface *surface, int index);
 
-int fit_command(int argc, char **argv);    /* rung fit */
-int report_command(int argc, char **argv); /* rung report */
+int fit_command(int argc, char **argv);     /* rung fit */
+int predict_command(int argc, char **argv); /* rung predict */
+int report_command(int argc, char **argv);  /* rung report */
 
 #endif

@@ -1,0 +1,305 @@
+/* forecast.c - what a table says of runs that it does not hold yet. */
+#include "fit/forecast.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *const way_names[WAYS] = {"law", "pure_power", "last_difference"};
+
+/* ---------------------------------------------------------------------------------------------------------- table --- */
+
+/* That no row lies at a target; rows that fits leave out have been trained all the same. */
+static struct error *check_untrained(
+    const struct fit_points *points, const struct targets *targets, const char *source) {
+	for (size_t k = 0; k < targets->count; k++) {
+		const struct target *target = &targets->items[k];
+		size_t line = 0;
+		double N = 0, D = 0;
+		for (size_t i = 0; i < points->count && !line; i++) {
+			const struct fit_point *point = &points->items[i];
+			if (!same_place(point->N, point->D, target->N, target->D)) continue;
+			line = point->line;
+			N = point->N;
+			D = point->D;
+		}
+		for (size_t i = 0; i < points->left_out_count && !line; i++) {
+			const struct fit_left_out *row = &points->left_out[i];
+			if (!same_place(row->N, row->D, target->N, target->D)) continue;
+			line = row->line;
+			N = row->N;
+			D = row->D;
+		}
+		if (!line) continue;
+		return error_new(
+		    ERROR_DATA,
+		    "%s: line %zu has a run of N = %.6g, D = %.6g already: what is known cannot be predicted. Leave that place "
+		    "out, "
+		    "or say --retrospective: its runs are then kept from the fit, and the forecast is called a check "
+		    "afterwards",
+		    source, line, N, D);
+	}
+	return NULL;
+}
+
+/* The rows that are not at a target, their rungs numbered anew. Strings stay those of `points`. */
+static struct error *untouched(
+    const struct fit_points *points, const struct targets *targets, struct fit_points *rest) {
+	*rest = (struct fit_points){0};
+	rest->items = array_new(points->count + 1, sizeof *rest->items);
+	int *rung = array_new((size_t)points->rungs + 1, sizeof *rung); /* new number and one; 0: none yet */
+	if (!rest->items || !rung) {
+		free(rung);
+		fit_points_free(rest);
+		return error_memory(points->count * sizeof *rest->items);
+	}
+	for (size_t i = 0; i < points->count; i++) {
+		struct fit_point point = points->items[i];
+		bool held = false;
+		for (size_t k = 0; k < targets->count && !held; k++)
+			held = same_place(point.N, point.D, targets->items[k].N, targets->items[k].D);
+		if (held) continue;
+		if (rung[point.rung] == 0) rung[point.rung] = ++rest->rungs;
+		point.rung = rung[point.rung] - 1;
+		rest->items[rest->count++] = point;
+	}
+	free(rung);
+	return NULL;
+}
+
+static int by_place(const void *a, const void *b) {
+	const struct used *x = a, *y = b;
+	int order = (x->N > y->N) - (x->N < y->N);
+	if (!order) order = (x->D > y->D) - (x->D < y->D);
+	if (!order) order = (x->loss > y->loss) - (x->loss < y->loss);
+	return order || !x->id || !y->id ? order : strcmp(x->id, y->id);
+}
+
+struct error *used_hash(const struct used *used, size_t count, uint64_t *hash) {
+	struct text text = {0};
+	char number[HUMAN_SIZE];
+	for (size_t i = 0; i < count; i++) {
+		text_add(&text, "%s,", number_text(used[i].N, number));
+		text_add(&text, "%s,", number_text(used[i].D, number));
+		text_add(&text, "%s,%s\n", number_text(used[i].loss, number), used[i].id ? used[i].id : "");
+	}
+	struct error *error = text_error(&text);
+	*hash = error ? 0 : hash_bytes(text.data ? text.data : "", text.length, 0);
+	text_free(&text);
+	return error;
+}
+
+/* Takes down what the forecast rests on. */
+static struct error *remember_rows(const struct fit_points *points, struct forecast *forecast) {
+	forecast->used = array_new(points->count + 1, sizeof *forecast->used);
+	if (!forecast->used) return error_memory(points->count * sizeof *forecast->used);
+	for (size_t i = 0; i < points->count; i++) {
+		const struct fit_point *point = &points->items[i];
+		struct used *used = &forecast->used[forecast->used_count++];
+		*used = (struct used){.N = point->N, .D = point->D, .loss = point->loss};
+		used->id = point->id ? strdup(point->id) : NULL;
+		if (point->id && !used->id) return error_memory(strlen(point->id));
+		forecast->largest_N = fmax(forecast->largest_N, point->N);
+		forecast->largest_D = fmax(forecast->largest_D, point->D);
+	}
+	qsort(forecast->used, forecast->used_count, sizeof *forecast->used, by_place);
+	return used_hash(forecast->used, forecast->used_count, &forecast->rows_hash);
+}
+
+/* ----------------------------------------------------------------------------------------------------------- ways --- */
+
+/* The standard deviation of ln loss of a new run about the law: it shares neither its rung's error nor its setting's with
+ * those that were measured. */
+static double noise_of_run(const struct fit_noise *noise) {
+	double rung = isnan(noise->rung) ? 0 : noise->rung;
+	return sqrt(noise->point * noise->point + rung * rung + noise->setting * noise->setting);
+}
+
+/* To 12 decimals of ln loss: what the file says in half the space is then exactly what was meant. */
+static double rounded(double value) {
+	return rint(value * 1e12) / 1e12;
+}
+
+/* The intervals of a mixture. */
+static void read_intervals(struct prospect *prospect) {
+	prospect->half = mixture_interval(&prospect->mixture, 0.5);
+	prospect->most = mixture_interval(&prospect->mixture, FIT_LEVEL);
+	prospect->made = true;
+}
+
+/* The law needs as many sizes and token counts as it has parameters in them, and both of them apart. */
+static struct error *check_design(const struct fit_points *points, const char *source) {
+	struct fit_design design;
+	TRY(fit_design_of(points, &design));
+	if (design.surface) return NULL;
+	return error_new(
+	    ERROR_DATA,
+	    "%s: %zu rows of %d sizes and %d token counts%s do not determine L(N, D), so nothing can be predicted from it; "
+	    "expected three sizes and three token counts, six rows, and token counts that are not one function of the size",
+	    source, design.points, design.sizes, design.horizons, design.one_line ? ", D a function of N," : "");
+}
+
+/* By refits of a law at the solution x of the table: a part of the mixture for each. */
+static struct error *look_by_refits(
+    const struct law *law, const struct table *table, const double *x, const char *stream, enum way way,
+    const struct forecast_options *options, struct forecast *forecast) {
+	struct resamples refits;
+	TRY(resample(
+	    law, table, x, options->resampling, options->replicates, (uint64_t)options->seed, stream, false, &refits));
+	double noise = noise_of_run(&refits.noise);
+	struct error *error = NULL;
+	for (size_t k = 0; k < forecast->count && !error; k++) {
+		const struct target *target = &forecast->targets[k];
+		struct prospect *prospect = &forecast->prospects[k][way];
+		double u[MOST_VARIABLES] = {log(target->N) - table->mean_u[0], log(target->D) - table->mean_u[1]};
+		prospect->point = exp(table->mean_y) * law->predict(x, u, NULL, NULL);
+		error = mixture_new(&prospect->mixture, refits.count);
+		for (size_t i = 0; i < refits.count && !error; i++) {
+			double loss = law->predict(refits.x + i * (size_t)refits.parameters, u, NULL, NULL);
+			prospect->mixture.center[i] = rounded(table->mean_y + log(loss));
+			prospect->mixture.spread[i] = rounded(refits.scale[i] * noise);
+			if (!isfinite(prospect->mixture.center[i]) || !isfinite(prospect->mixture.spread[i]))
+				error = error_new(
+				    ERROR_DATA, "%s: a refit says nothing about N = %.6g, D = %.6g: that is too far beyond the table",
+				    options->source, target->N, target->D);
+		}
+		if (!error) read_intervals(prospect);
+	}
+	if (way == BY_LAW) {
+		forecast->noise = refits.noise;
+		forecast->method = refits.method;
+	}
+	resamples_free(&refits);
+	return error;
+}
+
+static struct error *look_by_law(
+    const struct fit_points *points, const struct forecast_options *options, struct forecast *forecast) {
+	const struct law *law = &law_chinchilla;
+	struct table table;
+	struct solution solution;
+	TRY(check_design(points, options->source));
+	TRY(surface_table(points, &table));
+	struct error *error = law_solve(law, &table, HELD_NONE, &solution);
+	if (error) goto done;
+	law_certify(law, &table, &solution, &forecast->certificate);
+	if (forecast->certificate.doubt) {
+		error = error_new(
+		    ERROR_DATA,
+		    "%s: the fit did not converge (%s), and a law that was not found predicts nothing. 'rung fit' says more",
+		    options->source, forecast->certificate.doubt);
+		goto done;
+	}
+	forecast->form = law;
+	law_publish(law, &table, solution.x, forecast->parameters);
+	forecast->objective = law_objective(law, &table, solution.x);
+	forecast->rms = law_rms(law, &table, solution.x);
+	error = look_by_refits(law, &table, solution.x, "surface", BY_LAW, options, forecast);
+done:
+	table_free(&table);
+	return error;
+}
+
+static struct error *look_by_power(
+    const struct fit_points *points, const struct forecast_options *options, struct forecast *forecast) {
+	struct table table;
+	struct solution solution;
+	TRY(surface_table(points, &table));
+	struct error *error = law_solve(&law_power_of_two, &table, HELD_NONE, &solution);
+	if (!error)
+		error = look_by_refits(&law_power_of_two, &table, solution.x, "pure power", BY_POWER, options, forecast);
+	table_free(&table);
+	return error;
+}
+
+static struct error *look_by_difference(const struct fit_points *points, struct forecast *forecast) {
+	struct ladder *ladder;
+	double noise = noise_of_run(&forecast->noise);
+	TRY(ladder_new(points, &ladder));
+	struct error *error = NULL;
+	for (size_t k = 0; k < forecast->count && !error; k++) {
+		const struct target *target = &forecast->targets[k];
+		struct prospect *prospect = &forecast->prospects[k][BY_DIFFERENCE];
+		double center, spread;
+		if (!ladder_difference(ladder, target->N, target->D, noise, &center, &spread)) continue;
+		error = mixture_new(&prospect->mixture, 1);
+		if (error) break;
+		prospect->mixture.center[0] = rounded(center);
+		prospect->mixture.spread[0] = rounded(spread);
+		prospect->point = exp(center);
+		read_intervals(prospect);
+	}
+	ladder_free(ladder);
+	return error;
+}
+
+/* ---------------------------------------------------------------------------------------------------------- whole --- */
+
+static char *copy_of(const char *text, bool *failed) {
+	char *copy = text ? strdup(text) : NULL;
+	*failed = *failed || (text && !copy);
+	return copy;
+}
+
+static struct error *describe(
+    const struct fit_points *points, const struct targets *targets, const struct forecast_options *options,
+    struct forecast *forecast) {
+	struct machine machine;
+	char made[UTC_SIZE];
+	bool failed = false;
+	machine_describe(&machine);
+	*forecast = (struct forecast){
+	    .retrospective = options->retrospective, .seed = options->seed, .replicates = options->replicates};
+	forecast->source = copy_of(options->source, &failed);
+	forecast->law = copy_of("chinchilla", &failed);
+	forecast->version = copy_of(machine.version, &failed);
+	forecast->made = copy_of(utc_text(options->time, made), &failed);
+	forecast->N_column = copy_of(points->N_column, &failed);
+	forecast->D_column = copy_of(points->D_column, &failed);
+	forecast->C_column = copy_of(points->C_column, &failed);
+	forecast->loss_column = copy_of(points->loss_column, &failed);
+	forecast->targets = array_new(targets->count + 1, sizeof *forecast->targets);
+	forecast->prospects = array_new(targets->count + 1, sizeof *forecast->prospects);
+	if (!forecast->targets || !forecast->prospects) return error_memory(targets->count * sizeof *forecast->prospects);
+	for (size_t k = 0; k < targets->count; k++) {
+		forecast->targets[k] = targets->items[k];
+		forecast->targets[k].id = copy_of(targets->items[k].id, &failed);
+		forecast->count++;
+	}
+	return failed ? error_memory(1024) : NULL;
+}
+
+struct error *forecast_make(
+    const struct fit_points *points, const struct targets *targets, const struct forecast_options *options,
+    struct forecast *forecast) {
+	*forecast = (struct forecast){0};
+	struct fit_points rest = {0};
+	if (!options->retrospective) TRY(check_untrained(points, targets, options->source));
+	TRY(untouched(points, targets, &rest));
+	struct error *error = describe(points, targets, options, forecast);
+	if (!error && rest.count == 0)
+		error = error_new(
+		    ERROR_DATA, "%s: nothing is left to fit without the runs that are to be predicted", options->source);
+	if (!error) error = remember_rows(&rest, forecast);
+	if (!error) error = look_by_law(&rest, options, forecast);
+	if (!error) error = look_by_power(&rest, options, forecast);
+	if (!error) error = look_by_difference(&rest, forecast);
+	fit_points_free(&rest);
+	if (error) forecast_free(forecast);
+	return error;
+}
+
+void forecast_free(struct forecast *forecast) {
+	for (size_t k = 0; k < forecast->count; k++) {
+		free(forecast->targets[k].id);
+		for (int way = 0; way < WAYS; way++) mixture_free(&forecast->prospects[k][way].mixture);
+	}
+	for (size_t i = 0; i < forecast->used_count; i++) free(forecast->used[i].id);
+	char *texts[] = {forecast->source,   forecast->law,      forecast->version,  forecast->made,
+	                 forecast->N_column, forecast->D_column, forecast->C_column, forecast->loss_column};
+	for (size_t i = 0; i < COUNT_OF(texts); i++) free(texts[i]);
+	free(forecast->targets);
+	free(forecast->prospects);
+	free(forecast->used);
+	*forecast = (struct forecast){0};
+}
