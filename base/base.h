@@ -136,6 +136,9 @@ bool hash_from_hex(const char *hex, uint64_t *hash); /* exactly 16 lower-case di
 /* Reads a whole file (at most `limit` bytes) and appends it to `text`. */
 MUST_CHECK struct error *file_read(const char *path, size_t limit, struct text *text);
 
+/* The same from an open file, such as standard input, which stays open; `name` stands for it in messages. */
+MUST_CHECK struct error *file_read_open(int file, const char *name, size_t limit, struct text *text);
+
 /* All-or-nothing: a temporary file beside `path`, fsync, rename, fsync of the folder. A symbolic link is followed;
  * devices and pipes are refused. */
 MUST_CHECK struct error *file_write(const char *path, const void *bytes, size_t count);
@@ -163,6 +166,8 @@ char *path_join(const char *folder, const char *name);
 /* Parses `text`; an error names `path`, line and column. Text after the value, keys that stand twice in one object and
  * numbers beyond a double are errors. The tree belongs to the caller (cJSON_Delete). */
 MUST_CHECK struct error *json_parse(const char *path, const char *text, size_t length, cJSON **root);
+/* The same for one line of a file; the error gives the character in it, and the caller the file and the line. */
+MUST_CHECK struct error *json_parse_line(const char *text, size_t length, cJSON **root);
 /* A file that json_write_sealed has written is checked against its seal, which is not in the tree. */
 MUST_CHECK struct error *json_read(const char *path, cJSON **root);
 /* Appends the tree to `out`: one line, or indented (no final newline either way). Numbers read back as the same bits,

@@ -19,44 +19,32 @@ static struct error *too_large(const char *path, size_t limit) {
 }
 
 struct error *file_read(const char *path, size_t limit, struct text *text) {
-	struct error *error = NULL;
-	size_t before = text->length;
 	int file = open(path, O_RDONLY | O_CLOEXEC);
 	if (file < 0) return error_system("open", path);
+	struct error *error = file_read_open(file, path, limit, text);
+	close(file); /* nothing was written: there is nothing to lose */
+	return error;
+}
+
+struct error *file_read_open(int file, const char *path, size_t limit, struct text *text) {
+	size_t before = text->length;
 	struct stat status;
-	if (fstat(file, &status)) {
-		error = error_system("look at", path);
-		goto done;
-	}
-	if (S_ISDIR(status.st_mode)) {
-		error = error_new(ERROR_DATA, "%s: is a folder; name a file in it", path);
-		goto done;
-	}
-	if (S_ISREG(status.st_mode) && status.st_size > 0 && (uint64_t)status.st_size > limit) {
-		error = too_large(path, limit);
-		goto done;
-	}
+	if (fstat(file, &status)) return error_system("look at", path);
+	if (S_ISDIR(status.st_mode)) return error_new(ERROR_DATA, "%s: is a folder; name a file in it", path);
+	if (S_ISREG(status.st_mode) && status.st_size > 0 && (uint64_t)status.st_size > limit)
+		return too_large(path, limit);
 	for (;;) { /* until the end, whatever the size said: pipes have none and files grow */
 		char piece[65536];
 		ssize_t got = read(file, piece, sizeof piece);
 		if (got < 0 && errno == EINTR) continue;
-		if (got < 0) {
-			error = error_system("read", path);
-			goto done;
-		}
+		if (got < 0) return error_system("read", path);
 		if (got == 0) break;
-		if ((size_t)got > limit - (text->length - before)) {
-			error = too_large(path, limit);
-			goto done;
-		}
+		if ((size_t)got > limit - (text->length - before)) return too_large(path, limit);
 		text_add_bytes(text, piece, (size_t)got);
 		if (text->failed) break;
 	}
 	if (!text->data) text_add_bytes(text, "", 0); /* an empty file is an empty string, not NULL */
-	error = error_within(text_error(text), "%s", path);
-done:
-	close(file); /* nothing was written: there is nothing to lose */
-	return error;
+	return error_within(text_error(text), "%s", path);
 }
 
 bool file_exists(const char *path) {

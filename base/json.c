@@ -10,14 +10,14 @@
 /* cJSON makes the tree, but takes more than JSON and knows only roughly where it stopped. So the text is first read by
  * this scanner, which keeps to RFC 8259 and knows what it expected where. */
 struct scan {
-	const char *path, *text;
+	const char *path, *text; /* path: NULL when it is one line of many */
 	size_t length, at;
 };
 
 #define DEEPEST 500       /* brackets in brackets: the parser is recursive, and stacks end */
 #define LONGEST_NUMBER 60 /* characters; the parser reads 63 */
 
-/* "PATH:line:column: not valid JSON: ..."; columns count characters from 1. */
+/* "PATH:line:column: not valid JSON: ...", or without a path "character N: ..."; columns count characters from 1. */
 static struct error *unexpected(const struct scan *scan, const char *expected) {
 	const char *text = scan->text;
 	size_t line = 1, column = 1, at = scan->at;
@@ -41,6 +41,8 @@ static struct error *unexpected(const struct scan *scan, const char *expected) {
 		while (end > at + 1 && end < scan->length && ((unsigned char)text[end] & 0xc0) == 0x80) end--;
 		snprintf(found, sizeof found, "%.*s", (int)(end - at), text + at);
 	}
+	if (!scan->path)
+		return error_new(ERROR_DATA, "character %zu: not valid JSON: expected %s, found %s", column, expected, found);
 	return error_new(
 	    ERROR_DATA, "%s:%zu:%zu: not valid JSON: expected %s, found %s", scan->path, line, column, expected, found);
 }
@@ -219,9 +221,9 @@ struct error *json_parse(const char *path, const char *text, size_t length, cJSO
 	*root = NULL;
 	TRY(scan_text(path, text, length));
 	cJSON *tree = cJSON_ParseWithLength(text, length);
-	if (!tree) return error_within(error_memory(0), "%s", path); /* the scanner passed it: there is no other reason */
+	if (!tree) return error_memory(length); /* the scanner passed it: there is no other reason */
 	struct text place = {0};
-	struct error *error = check_tree(path, tree, &place);
+	struct error *error = check_tree(path ? path : "not valid JSON", tree, &place);
 	text_free(&place);
 	if (error) {
 		cJSON_Delete(tree);
@@ -229,6 +231,10 @@ struct error *json_parse(const char *path, const char *text, size_t length, cJSO
 	}
 	*root = tree;
 	return NULL;
+}
+
+struct error *json_parse_line(const char *text, size_t length, cJSON **root) {
+	return json_parse(NULL, text, length, root);
 }
 
 /* ------------------------------------------------------------------------------------------------------ printing --- */

@@ -80,7 +80,7 @@ void optima_summary(const struct optima *optima, const struct fit_points *points
 /* The door of `rung fit --law allocation` (cmd_approach.c). */
 struct optima_options {
 	const char *path;
-	struct fit_columns columns;
+	struct fit_input input;
 	const struct option_list *by; /* each a column, or several with commas between */
 	const char *std_column, *out; /* NULL: none, nowhere */
 	bool json;
@@ -125,12 +125,12 @@ MUST_CHECK struct error *fit_points_planned(
 
 /* A plan, or a table of N and D (with or without losses); "-" reads standard input. */
 MUST_CHECK struct error *fit_points_designed(
-    const char *path, const struct fit_columns *columns, struct fit_points *points);
+    const char *path, const struct fit_input *input, struct fit_points *points);
 
 /* The door of `rung fit --design` (cmd_design.c). */
 struct design_options {
 	const char *path; /* "-": standard input */
-	struct fit_columns columns;
+	struct fit_input input;
 	double noise, rung_noise; /* of ln L; rung_noise 0: as large as noise */
 	const char *surface;      /* "E,A,B,alpha,beta" or a fit.json; NULL: assumed */
 	const char *out;

@@ -1,5 +1,6 @@
 /* rung fit: options in, laws out. */
 #include "fit/approach.h"
+#include "fit/input.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -7,7 +8,7 @@
 #include <sys/stat.h>
 
 struct command_options {
-	struct fit_columns columns;
+	struct fit_input input;
 	int64_t replicates, random_seed;
 	const char *bootstrap, *out, *law;
 	struct option_list predict, at_C;
@@ -20,14 +21,7 @@ struct command_options {
 
 #define FIELD(field) offsetof(struct command_options, field)
 static const struct option_row rows[] = {
-    {"N", OPTION_TEXT, FIELD(columns.N), "", 0, 0, "column of the parameter count (N when not named)", "COLUMN"},
-    {"D", OPTION_TEXT, FIELD(columns.D), "", 0, 0, "column of the token count (D, or else C / 6N)", "COLUMN"},
-    {"C", OPTION_TEXT, FIELD(columns.C), "", 0, 0, "column of the compute (C, or else 6ND)", "COLUMN"},
-    {"loss", OPTION_TEXT, FIELD(columns.loss), "", 0, 0, "column of the loss (loss)", "COLUMN"},
-    {"loss-error", OPTION_TEXT, FIELD(columns.loss_error), "", 0, 0,
-     "column of the loss's standard error (loss_error, when there is one)", "COLUMN"},
-    {"group", OPTION_TEXT, FIELD(columns.group), "", 0, 0,
-     "column whose equal values make a rung: points that share errors (when not named: equal N)", "COLUMN"},
+    INPUT_OPTIONS(FIELD, input),
     {"law", OPTION_TEXT, FIELD(law), "chinchilla", 0, 0,
      "chinchilla, or allocation: N (and D) are optima, and their exponents in C are wanted", "NAME"},
     {"by", OPTION_LIST, FIELD(by), "", 0, 0,
@@ -46,10 +40,6 @@ static const struct option_row rows[] = {
      "simulated (draw new errors for all points), rows (draw points again), rungs (draw whole rungs again), or auto "
      "(simulated below 20 rungs, else rungs)",
      "NAME"},
-    {"weight", OPTION_TEXT, FIELD(columns.weight), "", 0, 0,
-     "column of the weight of a row: 2 counts it twice, 0 leaves it out (when not named: 1)", "COLUMN"},
-    {"seed", OPTION_TEXT, FIELD(columns.seed), "", 0, 0,
-     "column of the seeds that tell repeated runs apart (seed, when there is one)", "COLUMN"},
     {"random-seed", OPTION_COUNT, FIELD(random_seed), "1", 0, 0, "of the bootstrap's random numbers", "n"},
     {"predict", OPTION_LIST, FIELD(predict), "", 0, 0,
      "loss of a model of N parameters after D tokens, with intervals; may come several times", "N,D"},
@@ -112,6 +102,14 @@ static struct error *print_and_write(
 	return error;
 }
 
+void print_notes(const struct fit_points *points) {
+	for (const char *line = points->notes.data ? points->notes.data : ""; *line;) {
+		size_t length = strcspn(line, "\n");
+		fprintf(stderr, "note: %.*s\n", (int)length, line);
+		line += length + (line[length] == '\n');
+	}
+}
+
 static struct error *run(const char *path, const struct command_options *options) {
 	struct fit_points points = {0};
 	struct fit fit = {0};
@@ -120,7 +118,7 @@ static struct error *run(const char *path, const struct command_options *options
 	if (strcmp(options->law, "allocation") == 0) {
 		return optima_command(&(struct optima_options){
 		    .path = path,
-		    .columns = options->columns,
+		    .input = options->input,
 		    .by = &options->by,
 		    .std_column = options->std_column,
 		    .out = options->out,
@@ -129,7 +127,8 @@ static struct error *run(const char *path, const struct command_options *options
 	if (strcmp(options->law, "chinchilla") != 0)
 		return error_new(ERROR_USAGE, "--law %s: expected chinchilla or allocation", options->law);
 	TRY(questions_of(options, &how));
-	TRY(fit_points_read(path, &options->columns, &points));
+	TRY(fit_points_read(path, &options->input, &points));
+	print_notes(&points);
 	struct stat status;
 	bool lab = stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 	char *in_lab = lab && !options->out ? path_join(path, "fit.json") : NULL;
@@ -153,16 +152,17 @@ int fit_command(int argc, char **argv) {
 	if (!error && help) {
 		free(operands.items);
 		return command_help(
-		    "rung fit LAB|TABLE.csv [options]\n"
+		    "rung fit LAB|TABLE.csv|RUNS.jsonl|- [options]\n"
 		    "       rung fit --design PLAN.json|TABLE.csv --noise x [--surface LIST]\n\n"
 		    "Fits L(N, D) = E + A/N^alpha + B/D^beta to the runs of a lab folder or of a\n"
-		    "table, with intervals, and says what the runs cannot tell.\n",
+		    "table, with intervals, and says what the runs cannot tell. A table is a header\n"
+		    "and a row per run, or JSON lines, where config.N is the member N of config.\n",
 		    rows, COUNT_OF(rows));
 	}
 	if (!error && options.design && operands.count == 0) {
 		error = design_command(&(struct design_options){
 		    .path = options.design,
-		    .columns = options.columns,
+		    .input = options.input,
 		    .noise = options.noise,
 		    .rung_noise = options.rung_noise,
 		    .surface = options.surface,

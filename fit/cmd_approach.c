@@ -1,5 +1,6 @@
 /* rung fit --law allocation: a table of optima in, their exponents out. */
 #include "fit/approach.h"
+#include "fit/input.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -52,13 +53,14 @@ struct error *optima_command(const struct optima_options *options) {
 	char *memory = NULL;
 	struct error *error = NULL;
 	if (options->by->count > 0) error = names_of(options->by, &memory, names, &count);
-	struct fit_columns columns = options->columns;
+	struct fit_input input = options->input;
 	for (size_t k = 0; k < count; k++) extra[k] = (struct fit_extra){names[k], "by"};
 	if (options->std_column) extra[count] = (struct fit_extra){options->std_column, "weight-from-std"};
-	columns.extra = extra;
-	columns.extra_count = count + (options->std_column != NULL);
-	columns.without_loss = columns.optima = true;
-	if (!error) error = fit_points_read(options->path, &columns, &points);
+	input.extra = extra;
+	input.extra_count = count + (options->std_column != NULL);
+	input.without_loss = input.optima = true;
+	if (!error) error = fit_points_read(options->path, &input, &points);
+	if (!error) print_notes(&points);
 	if (!error) error = optima_fit(options->path, &points, names, count, options->std_column, &optima);
 	if (!error) error = print(options, &optima, &points);
 	optima_free(&optima);

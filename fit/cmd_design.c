@@ -289,7 +289,7 @@ struct error *design_command(const struct design_options *options) {
 		                 "half a percent");
 	struct judged judged = {0};
 	struct fit fit = {.points = &judged.points};
-	struct error *error = fit_points_designed(options->path, &options->columns, &judged.points);
+	struct error *error = fit_points_designed(options->path, &options->input, &judged.points);
 	if (!error) error = choose_surface(options, &judged);
 	if (!error) error = fit_design_of(&judged.points, &fit.design);
 	if (!error) error = judge(options, &judged);

@@ -4,15 +4,47 @@
 #include <stdlib.h>
 #include <string.h>
 
+struct error *check_plain_text(const char *name, const char *text, size_t length) {
+	static const struct {
+		const char *bytes, *is;
+	} signs[] = {
+	    {"\xff\xfe", "is UTF-16 text, expected UTF-8; 'iconv -f UTF-16 -t UTF-8' makes it so"},
+	    {"\xfe\xff", "is UTF-16 text, expected UTF-8; 'iconv -f UTF-16 -t UTF-8' makes it so"},
+	    {"\x1f\x8b", "is compressed by gzip; 'zcat FILE | rung fit -' reads it"},
+	    {"\x28\xb5\x2f\xfd", "is compressed by zstd; 'zstdcat FILE | rung fit -' reads it"},
+	    {"PK\x03\x04", "is a zip archive or a workbook; save the sheet as comma-separated values"},
+	};
+	for (size_t i = 0; i < COUNT_OF(signs); i++)
+		if (length >= strlen(signs[i].bytes) && memcmp(text, signs[i].bytes, strlen(signs[i].bytes)) == 0)
+			return error_new(ERROR_DATA, "%s: %s", name, signs[i].is);
+	const char *nul = memchr(text, 0, length);
+	if (!nul) return NULL;
+	return error_new(
+	    ERROR_DATA,
+	    "%s: byte %zu is zero, so this is no text; expected a table of comma-separated values or JSON lines", name,
+	    (size_t)(nul - text));
+}
+
+/* What stands between the names of the first line, outside quotes: a tab where there is one, else the more frequent. */
+static char separator_of(const char *text, size_t length) {
+	bool quoted = false;
+	size_t commas = 0, semicolons = 0;
+	size_t i = strspn(text, "\r\n");
+	for (; i < length && (quoted || (text[i] != '\n' && text[i] != '\r')); i++) {
+		if (text[i] == '"') quoted = !quoted;
+		if (quoted) continue;
+		if (text[i] == '\t') return '\t';
+		commas += text[i] == ',';
+		semicolons += text[i] == ';';
+	}
+	return semicolons > commas ? ';' : ',';
+}
+
 struct error *csv_begin(struct csv *csv, const char *name, char *text, size_t length) {
 	*csv = (struct csv){.name = name, .text = text, .length = length, .line = 1};
-	const char *nul = memchr(text, 0, length);
-	if (nul) {
-		return error_new(
-		    ERROR_DATA, "%s: byte %zu is zero, so this is no text; expected a table of comma-separated values", name,
-		    (size_t)(nul - text));
-	}
-	if (length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) csv->at = 3; /* the byte order mark of spreadsheets */
+	TRY(check_plain_text(name, text, length));
+	if (strncmp(text, BYTE_ORDER_MARK, 3) == 0) csv->at = 3;
+	csv->separator = separator_of(text + csv->at, length - csv->at);
 	return NULL;
 }
 
@@ -63,18 +95,18 @@ struct error *csv_next(struct csv *csv, size_t *count, size_t *line) {
 		if (csv->text[csv->at] == '"') {
 			TRY(quoted_field(csv, &end));
 			char after = csv->text[csv->at];
-			if (after != ',' && line_end(csv, csv->at) == 0) {
+			if (after != csv->separator && line_end(csv, csv->at) == 0) {
 				return error_new(
 				    ERROR_DATA,
-				    "%s: line %zu: found '%c' right after the closing quote of field %zu; expected a comma "
+				    "%s: line %zu: found '%c' right after the closing quote of field %zu; expected the next "
 				    "or the end of the line",
 				    csv->name, csv->line, after, *count);
 			}
 		} else {
-			while (line_end(csv, csv->at) == 0 && csv->text[csv->at] != ',') csv->at++;
+			while (line_end(csv, csv->at) == 0 && csv->text[csv->at] != csv->separator) csv->at++;
 			end = csv->at;
 		}
-		bool more = csv->at < csv->length && csv->text[csv->at] == ',';
+		bool more = csv->at < csv->length && csv->text[csv->at] == csv->separator;
 		size_t ending = line_end(csv, csv->at); /* looked at before the NUL goes where it stands */
 		csv->text[end] = 0;
 		if (more) {

@@ -1,4 +1,4 @@
-/* csv.h - comma-separated tables, a row at a time (RFC 4180, with LF or CRLF). Private to fit/. */
+/* csv.h - comma-separated tables, a row at a time (RFC 4180, with LF, CRLF or CR). Private to fit/. */
 #ifndef RUNG_FIT_CSV_H
 #define RUNG_FIT_CSV_H
 
@@ -8,13 +8,20 @@
 struct csv {
 	const char *name; /* of the file, for messages */
 	char *text;       /* ends in NUL */
+	char separator;   /* between fields: a comma, or what the header has instead: tabs, semicolons */
 	size_t length, at;
 	size_t line; /* that `at` stands on, from 1 */
 	char **fields;
 	size_t capacity;
 };
 
-/* `text` must stay, be writable, and hold a NUL behind its `length` bytes. */
+#define BYTE_ORDER_MARK "\xef\xbb\xbf" /* what spreadsheets put before their text; it is skipped */
+
+/* ERROR_DATA for what cannot be a table or JSON lines: zero bytes, UTF-16, packed files. `text` holds a NUL behind its
+ * `length` bytes. */
+MUST_CHECK struct error *check_plain_text(const char *name, const char *text, size_t length);
+
+/* `text` must stay, be writable, and hold a NUL behind its `length` bytes. The same errors. */
 MUST_CHECK struct error *csv_begin(struct csv *csv, const char *name, char *text, size_t length);
 
 /* The next row that is not blank: *count fields in csv->fields, which begins on *line. *count is 0 at the end. */

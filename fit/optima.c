@@ -107,7 +107,7 @@ static struct error *fit_group(const char *source, const struct optima *optima, 
 struct error *optima_fit(
     const char *source, const struct fit_points *points, const char *const *by, size_t by_count, const char *std_column,
     struct optima *optima) {
-	*optima = (struct optima){.by = by, .by_count = by_count, .std_column = std_column, .D_derived = points->D_derived};
+	*optima = (struct optima){.by = by, .by_count = by_count, .std_column = std_column, .D_derived = !points->input.D};
 	struct error *error = make_groups(points, optima);
 	for (size_t g = 0; g < optima->count && !error; g++) error = fit_group(source, optima, &optima->groups[g]);
 	if (error) optima_free(optima);
@@ -183,9 +183,9 @@ struct error *optima_to_json(const struct optima *optima, const struct fit_point
 	number(&writer, counts, "used", (double)points->count);
 	number(&writer, counts, "left_out", (double)points->left_out_count);
 	cJSON *columns = object_in(&writer, *root, "columns");
-	string(&writer, columns, "N", points->N_column);
-	string(&writer, columns, "D", points->D_column);
-	string(&writer, columns, "C", points->C_column);
+	string(&writer, columns, "N", points->input.N);
+	string(&writer, columns, "D", points->input.D);
+	string(&writer, columns, "C", points->input.C);
 	string(&writer, columns, "std", optima->std_column);
 	if (optima->count == 1)
 		add_fit(&writer, *root, optima, &optima->groups[0]);

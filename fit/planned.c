@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define MOST_BYTES ((size_t)1 << 30)
 
@@ -72,7 +73,7 @@ struct error *fit_points_planned(const char *path, const char *text, size_t leng
 	return error;
 }
 
-struct error *fit_points_designed(const char *path, const struct fit_columns *columns, struct fit_points *points) {
+struct error *fit_points_designed(const char *path, const struct fit_input *input, struct fit_points *points) {
 	struct text text = {0};
 	bool standard = strcmp(path, "-") == 0;
 	const char *name = standard ? "standard input" : path;
@@ -80,9 +81,10 @@ struct error *fit_points_designed(const char *path, const struct fit_columns *co
 	if (!standard && !file_exists(path))
 		error =
 		    error_new(ERROR_DATA, "%s: there is no such plan or table; expected plan.json or a table of N and D", path);
-	if (!error) error = file_read(standard ? "/dev/stdin" : path, MOST_BYTES, &text);
+	if (!error && standard) error = file_read_open(STDIN_FILENO, name, MOST_BYTES, &text);
+	if (!error && !standard) error = file_read(path, MOST_BYTES, &text);
 	const char *first = text.data ? text.data + strspn(text.data, " \t\r\n") : "";
-	struct fit_columns wanted = *columns;
+	struct fit_input wanted = *input;
 	wanted.without_loss = true;
 	/* JSON lines begin with a brace too, but none of their rows has rungs. */
 	if (!error && *first == '{' && strstr(first, "\"rungs\""))

@@ -1,186 +1,72 @@
-/* points.c - from the columns of a table to points, with a word about every row that cannot be one. */
-#include "fit/fit.h"
-
-#include "fit/csv.h"
+/* points.c - from the rows of a file to points, with a word about every row that cannot be one. */
+#include "fit/input.h"
 
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define MOST_BYTES ((size_t)1 << 33)
 #define BAD_ROWS_SHOWN 3
-#define LEAST_WEIGHT DBL_MIN
-#define MOST_WEIGHT 1e100
-#define SAME_N 1e-9 /* relative: a count printed in other units is still the same count */
+#define MOST_WEIGHT 1e100 /* sums of squares of it are far from the largest double */
+#define QUANTITIES 4      /* N, D, C and loss: the first of enum role */
 
-enum column {
-	COLUMN_N,
-	COLUMN_D,
-	COLUMN_C,
-	COLUMN_LOSS,
-	COLUMN_ERROR,
-	COLUMN_GROUP,
-	COLUMN_WEIGHT,
-	COLUMN_SEED,
-	COLUMN_FIT,
-	COLUMN_REASON,
-	COLUMN_ID,
-	COLUMNS
+/* What a point leaves behind for rungs.c. */
+struct labels {
+	const char *group, *seed;
 };
 
 struct reader {
-	struct csv csv;
-	size_t columns;
-	int at[COLUMNS]; /* index of the field; -1: not there */
-	const char *names[COLUMNS];
+	const char *name; /* of the file */
+	struct rows rows;
+	struct columns columns;
+	double scale[ROLES];
+	struct filter filters[OPTION_MOST_ITEMS];
+	const char *refusals[OPTION_MOST_ITEMS]; /* the reason when a filter is not met */
+	int filter_count;
+	bool skip_bad, optima;
+	int *extra; /* (points->input.extra_count) index of each column of the caller's; -1: not there */
+	size_t extra_capacity;
 	struct fit_points *points;
 	size_t capacity, left_out_capacity;
-	char **groups; /* of each point, when there is such a column */
-	size_t groups_capacity;
-	char **seeds; /* of each point, when there is such a column */
-	size_t seeds_capacity;
-	bool optima;
-	int *extra; /* index of the field of each extra column; -1: not there */
-	size_t extra_capacity;
+	struct labels *labels; /* (points->count) */
+	size_t labels_capacity;
 	struct text complaints;
 	size_t bad_rows;
 };
 
-/* --------------------------------------------------------------------------------------------------------- header --- */
+/* A row on its way to becoming a point. */
+struct candidate {
+	struct fit_point point;
+	const char *reason;  /* the file's own, for leaving it out */
+	unsigned wrong;      /* bit role: the field holds no number */
+	bool excluded;       /* by the file itself */
+	bool excluded_known; /* its column `fit` holds 0 or 1 */
+};
 
-static char *trimmed(char *field) {
-	field += strspn(field, " \t");
-	size_t length = strlen(field);
-	while (length > 0 && strchr(" \t", field[length - 1])) length--;
-	field[length] = 0;
-	return field;
+/* --------------------------------------------------------------------------------------------------------- strings --- */
+
+static struct error *keep(struct reader *reader, const char *string, const char **kept) {
+	*kept = strings_keep(&reader->points->strings, string);
+	return *kept ? NULL : error_memory(strlen(string));
 }
 
-static struct error *no_column(
-    const struct reader *reader, const char *name, const char *option, char **fields, size_t count) {
-	struct text known = {0};
-	for (size_t i = 0; i < count && known.length < 300; i++) text_add(&known, "%s%s", i ? ", " : "", fields[i]);
-	if (known.length >= 300) text_add(&known, ", ...");
-	const char *nearest = nearest_name(name, fields, count, sizeof *fields);
-	const char *hint = count == 1 && (strchr(fields[0], ';') || strchr(fields[0], '\t'))
-	                       ? "; the fields must be separated by commas"
-	                       : "";
-	struct error *error = error_new(
-	    ERROR_DATA, "%s: line 1: there is no column '%s'%s; found: %s. Name yours with --%s%s%s", reader->csv.name,
-	    name, hint, known.data ? known.data : "nothing", option, nearest ? " " : " COLUMN", nearest ? nearest : "");
-	text_free(&known);
-	return error;
+/* The text of column `role`, kept; NULL when it is empty or there is no such column. */
+static struct error *keep_field(struct reader *reader, enum role role, const char **kept) {
+	char buffer[HUMAN_SIZE];
+	*kept = NULL;
+	if (reader->columns.at[role] < 0) return NULL;
+	const char *text = field_text(&reader->rows.fields[reader->columns.at[role]], buffer);
+	return *text ? keep(reader, text, kept) : NULL;
 }
 
-/* Where each column stands. `wanted` are the names the user gave. */
-static struct error *read_header(struct reader *reader, const struct fit_columns *wanted) {
-	static const char *defaults[COLUMNS] = {"N",  "D",    "C",   "loss",   "loss_error", NULL,
-	                                        NULL, "seed", "fit", "reason", "id"};
-	static const char *options[COLUMNS] = {"N", "D", "C", "loss", "loss-error", "group", "weight", "seed", "", "", ""};
-	const char *given[COLUMNS] = {wanted->N,          wanted->D,     wanted->C,      wanted->loss,
-	                              wanted->loss_error, wanted->group, wanted->weight, wanted->seed};
-	size_t count, line;
-	TRY(csv_next(&reader->csv, &count, &line));
-	if (count == 0)
-		return error_new(
-		    ERROR_DATA, "%s: the file is empty; expected a header line and a row per run", reader->csv.name);
-	reader->columns = count;
-	char **fields = reader->csv.fields;
-	for (size_t i = 0; i < count; i++) fields[i] = trimmed(fields[i]);
-	for (int c = 0; c < COLUMNS; c++) {
-		const char *name = given[c] ? given[c] : c == COLUMN_LOSS && wanted->without_loss ? NULL : defaults[c];
-		reader->at[c] = -1;
-		for (size_t i = 0; name && i < count; i++) {
-			if (strcmp(fields[i], name) != 0) continue;
-			if (reader->at[c] >= 0) {
-				return error_new(
-				    ERROR_DATA, "%s: line 1: fields %d and %zu are both called '%s'; which one is meant?",
-				    reader->csv.name, reader->at[c] + 1, i + 1, name);
-			}
-			reader->at[c] = (int)i;
-			reader->names[c] = fields[i];
-		}
-		bool required = given[c] || c == COLUMN_N || (c == COLUMN_LOSS && !wanted->without_loss);
-		if (required && reader->at[c] < 0) return no_column(reader, name, options[c], fields, count);
-	}
-	if (reader->at[COLUMN_D] < 0 && reader->at[COLUMN_C] < 0) return no_column(reader, "D", "D", fields, count);
-	reader->extra = array_new(wanted->extra_count + 1, sizeof *reader->extra);
-	if (!reader->extra) return error_memory(wanted->extra_count * sizeof *reader->extra);
-	for (size_t k = 0; k < wanted->extra_count; k++) {
-		const struct fit_extra *extra = &wanted->extra[k];
-		reader->extra[k] = -1;
-		for (size_t i = 0; i < count && reader->extra[k] < 0; i++)
-			if (strcmp(fields[i], extra->name) == 0) reader->extra[k] = (int)i;
-		if (extra->option && reader->extra[k] < 0) return no_column(reader, extra->name, extra->option, fields, count);
-	}
-	reader->points->extra_count = wanted->extra_count;
-	reader->points->N_column = reader->names[COLUMN_N];
-	reader->points->D_column = reader->names[COLUMN_D];
-	reader->points->C_column = reader->names[COLUMN_C];
-	reader->points->loss_column = reader->names[COLUMN_LOSS];
-	reader->points->D_derived = reader->at[COLUMN_D] < 0;
-	reader->points->C_derived = reader->at[COLUMN_C] < 0;
-	return NULL;
-}
+/* ------------------------------------------------------------------------------------------------------ rows unused --- */
 
-/* ----------------------------------------------------------------------------------------------------------- rows --- */
-
-/* False when the field is no number. Empty fields and "nan" are NaN. */
-static bool number_of(char *field, double *value) {
-	field = trimmed(field);
-	*value = NAN;
-	if (*field == 0) return true;
-	char *end;
-	*value = strtod(field, &end);
-	return *end == 0;
-}
-
-static void complain(struct reader *reader, size_t line, const char *column, const char *found, const char *expected) {
-	if (reader->bad_rows++ >= BAD_ROWS_SHOWN) return;
-	text_add(
-	    &reader->complaints, "%sline %zu, column %s: found '%.40s', expected %s", reader->complaints.length ? "; " : "",
-	    line, column, found, expected);
-}
-
-/* The number in column `c` of a row, NaN when there is no such column. When `positive`, complains of anything that is not
- * a finite number above zero. Returns false after a complaint. */
-static bool take(struct reader *reader, enum column c, size_t line, bool positive, double *value) {
-	*value = NAN;
-	if (reader->at[c] < 0) return true;
-	char *field = reader->csv.fields[reader->at[c]];
-	if (!number_of(field, value)) {
-		complain(reader, line, reader->names[c], field, "a number");
-		return false;
-	}
-	if (positive && !(*value >= DBL_MIN && *value <= DBL_MAX)) {
-		complain(reader, line, reader->names[c], field, "a finite number above zero");
-		return false;
-	}
-	return true;
-}
-
-static const char *string_in(struct reader *reader, enum column c) {
-	const char *field = reader->at[c] < 0 ? "" : trimmed(reader->csv.fields[reader->at[c]]);
-	return *field ? field : NULL;
-}
-
-static struct error *read_left_out(struct reader *reader, size_t line) {
-	struct fit_points *points = reader->points;
-	struct fit_left_out row = {.line = line, .id = string_in(reader, COLUMN_ID)};
-	row.reason = string_in(reader, COLUMN_REASON);
-	if (!row.reason) row.reason = "left out by the table";
-	if (!take(reader, COLUMN_N, line, false, &row.N) || !take(reader, COLUMN_D, line, false, &row.D) ||
-	    !take(reader, COLUMN_C, line, false, &row.C) || !take(reader, COLUMN_LOSS, line, false, &row.loss))
-		return NULL;
-	TRY(array_reserve(
-	    (void **)&points->left_out, &reader->left_out_capacity, points->left_out_count + 1, sizeof *points->left_out));
-	points->left_out[points->left_out_count++] = row;
-	return NULL;
-}
-
-static struct error *leave_out(struct reader *reader, const struct fit_point *point, const char *reason) {
+static struct error *leave_out(
+    struct reader *reader, const struct fit_point *point, enum fit_why why, const char *reason) {
 	struct fit_points *points = reader->points;
 	TRY(array_reserve(
 	    (void **)&points->left_out, &reader->left_out_capacity, points->left_out_count + 1, sizeof *points->left_out));
@@ -191,213 +77,357 @@ static struct error *leave_out(struct reader *reader, const struct fit_point *po
 	    .loss = point->loss,
 	    .id = point->id,
 	    .reason = reason,
+	    .why = why,
 	    .line = point->line};
 	return NULL;
 }
 
-static struct error *read_point(struct reader *reader, size_t line) {
+/* A row that cannot be used: remembered for the error at the end, or left out where the user said so. */
+static struct error *complain(struct reader *reader, const struct fit_point *point, const char *complaint) {
+	if (reader->skip_bad) {
+		char words[600];
+		const char *reason;
+		snprintf(words, sizeof words, "bad row: %.500s", complaint);
+		TRY(keep(reader, words, &reason));
+		return leave_out(reader, point, LEFT_OUT_AS_BAD, reason);
+	}
+	if (reader->bad_rows++ < BAD_ROWS_SHOWN)
+		text_add(
+		    &reader->complaints, "%sline %zu%s %.250s", reader->complaints.length ? "; " : "", point->line,
+		    strncmp(complaint, "column", 6) == 0 ? "," : ":", complaint);
+	return text_error(&reader->complaints);
+}
+
+static struct error *complain_of(
+    struct reader *reader, const struct fit_point *point, enum role role, const char *expected) {
+	char complaint[256], buffer[HUMAN_SIZE], column[SHOWN_SIZE], found[SHOWN_SIZE];
+	snprintf(
+	    complaint, sizeof complaint, "column %s: found '%s', expected %s", shown(reader->columns.names[role], column),
+	    shown(field_text(&reader->rows.fields[reader->columns.at[role]], buffer), found), expected);
+	return complain(reader, point, complaint);
+}
+
+/* ---------------------------------------------------------------------------------------------------------- values --- */
+
+/* The number in column `role`, in the units of the fit; `fallback` when there is no such column. */
+static double take(struct reader *reader, enum role role, double fallback, unsigned *wrong) {
+	if (reader->columns.at[role] < 0) return fallback;
+	double value;
+	if (!field_number(&reader->rows.fields[reader->columns.at[role]], role <= ROLE_C, &value)) {
+		*wrong |= 1u << role;
+		return NAN;
+	}
+	return value * reader->scale[role];
+}
+
+/* Whatever the row holds, good or bad. */
+static struct error *read_row(struct reader *reader, size_t line, struct candidate *row) {
+	const struct columns *columns = &reader->columns;
+	*row = (struct candidate){.point = {.line = line}};
+	struct fit_point *point = &row->point;
+	point->N = take(reader, ROLE_N, NAN, &row->wrong);
+	point->D = take(reader, ROLE_D, NAN, &row->wrong);
+	point->C = take(reader, ROLE_C, NAN, &row->wrong);
+	if (columns->at[ROLE_N] < 0) point->N = point->C / point->D / 6;
+	if (columns->at[ROLE_D] < 0) point->D = point->C / point->N / 6;
+	if (columns->at[ROLE_C] < 0) point->C = 6 * point->N * point->D;
+	point->loss = take(reader, ROLE_LOSS, NAN, &row->wrong);
+	point->loss_error = take(reader, ROLE_LOSS_ERROR, NAN, &row->wrong);
+	point->weight = take(reader, ROLE_WEIGHT, 1, &row->wrong);
+	TRY(keep_field(reader, ROLE_ID, &point->id));
+	char buffer[HUMAN_SIZE];
+	const char *fit = columns->at[ROLE_FIT] < 0 ? "1" : field_text(&reader->rows.fields[columns->at[ROLE_FIT]], buffer);
+	row->excluded = strcmp(fit, "0") == 0 || strcasecmp(fit, "false") == 0;
+	row->excluded_known = row->excluded || *fit == 0 || strcmp(fit, "1") == 0 || strcasecmp(fit, "true") == 0;
+	return row->excluded ? keep_field(reader, ROLE_REASON, &row->reason) : NULL;
+}
+
+/* Does the row meet all conditions? When not it is left out, or complained of, here. */
+static struct error *check_filters(struct reader *reader, const struct candidate *row, bool *admitted) {
+	*admitted = true;
+	for (int i = 0; i < reader->filter_count && *admitted; i++) {
+		const struct filter *filter = &reader->filters[i];
+		bool comparable = true;
+		unsigned wrong = filter->column < 0 ? row->wrong & ((1u << QUANTITIES) - 1) : 0;
+		*admitted = !wrong && filter_admits(filter, reader->rows.fields, &row->point, &comparable);
+		if (*admitted) continue;
+		if (wrong) return complain_of(reader, &row->point, (enum role)__builtin_ctz(wrong), "a number");
+		if (comparable) return leave_out(reader, &row->point, LEFT_OUT_BY_FILTER, reader->refusals[i]);
+		char complaint[256], buffer[HUMAN_SIZE], column[SHOWN_SIZE], found[SHOWN_SIZE], source[SHOWN_SIZE];
+		snprintf(
+		    complaint, sizeof complaint, "column %s: found '%s', expected a number for --where '%s'",
+		    shown(filter->name, column), shown(field_text(&reader->rows.fields[filter->column], buffer), found),
+		    shown(filter->source, source));
+		return complain(reader, &row->point, complaint);
+	}
+	return NULL;
+}
+
+static bool usable(double value) {
+	return value >= DBL_MIN && value <= DBL_MAX;
+}
+
+/* The caller's columns of a row that becomes a point. */
+static struct error *keep_extra(struct reader *reader) {
 	struct fit_points *points = reader->points;
-	struct fit_point row = {.line = line, .id = string_in(reader, COLUMN_ID)};
-	if (reader->optima && number_of(reader->csv.fields[reader->at[COLUMN_N]], &row.N) && isnan(row.N)) {
-		row.D = row.C = row.loss = NAN;
-		return leave_out(reader, &row, "no optimum at this budget");
+	size_t count = points->input.extra_count, at = points->count * count;
+	char buffer[HUMAN_SIZE];
+	if (count == 0) return NULL;
+	TRY(array_reserve((void **)&points->extra, &reader->extra_capacity, at + count, sizeof *points->extra));
+	for (size_t k = 0; k < count; k++) {
+		points->extra[at + k] = NULL;
+		if (reader->extra[k] >= 0)
+			TRY(keep(reader, field_text(&reader->rows.fields[reader->extra[k]], buffer), &points->extra[at + k]));
 	}
-	if (!take(reader, COLUMN_N, line, true, &row.N) || !take(reader, COLUMN_D, line, true, &row.D) ||
-	    !take(reader, COLUMN_C, line, true, &row.C) || !take(reader, COLUMN_LOSS, line, true, &row.loss) ||
-	    !take(reader, COLUMN_ERROR, line, false, &row.loss_error))
-		return NULL;
-	if (row.loss_error < 0) {
-		complain(
-		    reader, line, reader->names[COLUMN_ERROR], reader->csv.fields[reader->at[COLUMN_ERROR]],
-		    "a standard error of zero or more, or nothing");
-		return NULL;
+	return NULL;
+}
+
+/* A point, or a word about why it is none. */
+static struct error *add_point(struct reader *reader, const struct candidate *row) {
+	const struct columns *columns = &reader->columns;
+	const struct fit_point *point = &row->point;
+	struct fit_points *points = reader->points;
+	const double values[QUANTITIES] = {point->N, point->D, point->C, point->loss};
+	if (row->wrong) return complain_of(reader, point, (enum role)__builtin_ctz(row->wrong), "a number");
+	if (reader->optima && isnan(point->N))
+		return leave_out(reader, point, LEFT_OUT_BY_TABLE, "no optimum at this budget");
+	for (enum role role = ROLE_N; role <= ROLE_LOSS; role++)
+		if (columns->at[role] >= 0 && !usable(values[role]))
+			return complain_of(reader, point, role, "a finite number above zero");
+	for (enum role role = ROLE_N; role <= ROLE_C; role++) {
+		static const char *const formulas[] = {"N = C/(6 D)", "D = C/(6 N)", "C = 6 N D"};
+		char complaint[128];
+		if (usable(values[role])) continue;
+		snprintf(
+		    complaint, sizeof complaint, "column %s: found %g, expected a number that a double can hold",
+		    formulas[role], values[role]);
+		return complain(reader, point, complaint);
 	}
-	row.weight = 1;
-	if (!take(reader, COLUMN_WEIGHT, line, false, &row.weight)) return NULL;
-	if (reader->at[COLUMN_WEIGHT] < 0) row.weight = 1;
-	if (!(row.weight >= 0 && row.weight <= MOST_WEIGHT)) {
-		complain(
-		    reader, line, reader->names[COLUMN_WEIGHT], reader->csv.fields[reader->at[COLUMN_WEIGHT]],
-		    "a weight from 0 to 1e100");
-		return NULL;
-	}
-	if (row.weight < LEAST_WEIGHT) return leave_out(reader, &row, "its weight is 0");
-	if (points->D_derived) row.D = row.C / row.N / 6;
-	if (points->C_derived) row.C = 6 * row.N * row.D;
-	if (!(row.D >= DBL_MIN && row.D <= DBL_MAX && row.C >= DBL_MIN && row.C <= DBL_MAX)) {
-		complain(
-		    reader, line, points->D_derived ? "D = C/(6 N)" : "C = 6 N D", "0 or inf",
-		    "a number that a double can hold");
-		return NULL;
-	}
+	if (point->loss_error < 0 || isinf(point->loss_error))
+		return complain_of(reader, point, ROLE_LOSS_ERROR, "a standard error of zero or more, or nothing");
+	if (!(point->weight >= 0 && point->weight <= MOST_WEIGHT))
+		return complain_of(reader, point, ROLE_WEIGHT, "a weight from 0 to 1e100");
+	if (point->weight < DBL_MIN) return leave_out(reader, point, LEFT_OUT_BY_TABLE, "weight 0");
+	struct labels labels;
+	TRY(keep_field(reader, ROLE_GROUP, &labels.group));
+	TRY(keep_field(reader, ROLE_SEED, &labels.seed));
 	TRY(array_reserve((void **)&points->items, &reader->capacity, points->count + 1, sizeof *points->items));
-	if (reader->at[COLUMN_GROUP] >= 0) {
-		TRY(array_reserve(
-		    (void **)&reader->groups, &reader->groups_capacity, points->count + 1, sizeof *reader->groups));
-		reader->groups[points->count] = trimmed(reader->csv.fields[reader->at[COLUMN_GROUP]]);
-	}
-	if (reader->at[COLUMN_SEED] >= 0) {
-		TRY(array_reserve((void **)&reader->seeds, &reader->seeds_capacity, points->count + 1, sizeof *reader->seeds));
-		reader->seeds[points->count] = trimmed(reader->csv.fields[reader->at[COLUMN_SEED]]);
-	}
-	size_t extras = points->extra_count;
-	if (extras > 0) {
-		TRY(array_reserve(
-		    (void **)&points->extra, &reader->extra_capacity, (points->count + 1) * extras, sizeof *points->extra));
-	}
-	for (size_t k = 0; k < extras; k++)
-		points->extra[points->count * extras + k] =
-		    reader->extra[k] < 0 ? NULL : trimmed(reader->csv.fields[reader->extra[k]]);
-	points->items[points->count++] = row;
+	TRY(array_reserve((void **)&reader->labels, &reader->labels_capacity, points->count + 1, sizeof *reader->labels));
+	TRY(keep_extra(reader));
+	reader->labels[points->count] = labels;
+	points->items[points->count++] = *point;
 	return NULL;
 }
 
 static struct error *read_rows(struct reader *reader) {
 	for (;;) {
-		size_t count, line;
-		TRY(csv_next(&reader->csv, &count, &line));
-		if (count == 0) return NULL;
-		if (count != reader->columns) {
-			return error_new(
-			    ERROR_DATA, "%s: line %zu: found %zu fields, expected %zu as in the header", reader->csv.name, line,
-			    count, reader->columns);
-		}
-		const char *fit = string_in(reader, COLUMN_FIT);
-		if (fit && strcmp(fit, "0") != 0 && strcmp(fit, "1") != 0) {
-			complain(reader, line, "fit", fit, "1 (use this row) or 0 (leave it out)");
+		size_t line;
+		struct error *bad, *error;
+		TRY(rows_next(&reader->rows, &line, &bad));
+		if (line == 0) return NULL;
+		struct candidate row;
+		if (bad) {
+			row.point = (struct fit_point){.N = NAN, .D = NAN, .C = NAN, .loss = NAN, .line = line};
+			error = complain(reader, &row.point, bad->message);
+			error_free(bad);
+			TRY(error);
 			continue;
 		}
-		TRY(fit && *fit == '0' ? read_left_out(reader, line) : read_point(reader, line));
+		TRY(read_row(reader, line, &row));
+		if (row.excluded) {
+			const char *reason = row.reason ? row.reason : "left out by the table";
+			TRY(leave_out(reader, &row.point, LEFT_OUT_BY_TABLE, reason));
+			continue;
+		}
+		if (!row.excluded_known) {
+			TRY(complain_of(reader, &row.point, ROLE_FIT, "1 (use this row) or 0 (leave it out)"));
+			continue;
+		}
+		bool admitted;
+		TRY(check_filters(reader, &row, &admitted));
+		if (admitted) TRY(add_point(reader, &row));
 	}
 }
 
-/* ---------------------------------------------------------------------------------------------------------- rungs --- */
+/* ------------------------------------------------------------------------------------------------------- extremes --- */
 
-struct member {
-	size_t point;
-	double N;         /* of the point; when groups are named, the smallest of its group */
-	const char *name; /* NULL: the group is the N */
-};
-
-static int by_name(const void *a, const void *b) {
-	const struct member *x = a, *y = b;
-	int order = x->name && y->name ? strcmp(x->name, y->name) : 0;
-	return order ? order : (x->N > y->N) - (x->N < y->N);
-}
-
-static int by_size(const void *a, const void *b) {
-	const struct member *x = a, *y = b;
-	int order = (x->N > y->N) - (x->N < y->N);
-	return order || !x->name ? order : strcmp(x->name, y->name);
-}
-
-/* Numbers the clusters, ascending in their smallest N: by name when there are names, by N otherwise. */
-static struct error *number_rungs(struct fit_points *points, char **names) {
-	struct member *members = array_new(points->count + 1, sizeof *members);
-	if (!members) return error_memory(points->count * sizeof *members);
-	for (size_t i = 0; i < points->count; i++)
-		members[i] = (struct member){.point = i, .N = points->items[i].N, .name = names ? names[i] : NULL};
-	if (names) {
-		qsort(members, points->count, sizeof *members, by_name);
-		for (size_t i = 1; i < points->count; i++)
-			if (strcmp(members[i].name, members[i - 1].name) == 0) members[i].N = members[i - 1].N;
-	}
-	qsort(members, points->count, sizeof *members, by_size);
-	points->rungs = 0;
-	for (size_t i = 0; i < points->count; i++) {
-		bool same = i > 0 && (names ? strcmp(members[i].name, members[i - 1].name) == 0
-		                            : members[i].N <= members[i - 1].N * (1 + SAME_N));
-		if (!same) points->rungs++;
-		points->items[members[i].point].rung = points->rungs - 1;
-	}
-	free(members);
-	return NULL;
-}
-
-/* ---------------------------------------------------------------------------------------------------------- seeds --- */
-
-struct seed {
-	const char *value;
+struct ranked {
+	double loss;
 	size_t point;
 };
 
-static int by_value(const void *a, const void *b) {
-	const struct seed *x = a, *y = b;
-	int order = strcmp(x->value, y->value);
+static int by_loss(const void *a, const void *b) {
+	const struct ranked *x = a, *y = b;
+	int order = (x->loss > y->loss) - (x->loss < y->loss);
 	return order ? order : (x->point > y->point) - (x->point < y->point);
 }
 
-/* Numbers the distinct seeds, in the order of their text; -1 where the field is empty. */
-static struct error *number_seeds(struct fit_points *points, char **values) {
-	struct seed *seeds = array_new(points->count + 1, sizeof *seeds);
-	size_t known = 0;
-	if (!seeds) return error_memory(points->count * sizeof *seeds);
-	for (size_t i = 0; i < points->count; i++) {
-		points->items[i].seed = -1;
-		if (values && *values[i]) seeds[known++] = (struct seed){values[i], i};
+/* Leaves out the rows with the `lowest` lowest and the `highest` highest losses. Of equal ones the later ones go first. */
+static struct error *drop_extremes(struct reader *reader, size_t lowest, size_t highest) {
+	struct fit_points *points = reader->points;
+	size_t count = points->count, kept = 0;
+	if (lowest == 0 && highest == 0) return NULL;
+	if (lowest >= count || highest >= count - lowest)
+		return error_new(
+		    ERROR_DATA, "%s: %zu rows are left, and %zu are to be dropped for their losses; drop fewer", reader->name,
+		    count, lowest + highest);
+	struct ranked *ranked = array_new(count, sizeof *ranked);
+	char *fate = array_new(count, 1);
+	struct error *error = NULL;
+	if (!ranked || !fate) {
+		error = error_memory(count * (sizeof *ranked + 1));
+		goto done;
 	}
-	qsort(seeds, known, sizeof *seeds, by_value);
-	points->seeds = 0;
-	for (size_t k = 0; k < known; k++) {
-		if (k == 0 || strcmp(seeds[k].value, seeds[k - 1].value) != 0) points->seeds++;
-		points->items[seeds[k].point].seed = points->seeds - 1;
+	for (size_t i = 0; i < count; i++) ranked[i] = (struct ranked){points->items[i].loss, i};
+	qsort(ranked, count, sizeof *ranked, by_loss);
+	for (size_t i = 0; i < lowest; i++) fate[ranked[i].point] = 'l';
+	for (size_t i = count - highest; i < count; i++) fate[ranked[i].point] = 'h';
+	for (size_t i = 0; i < count && !error; i++) {
+		if (fate[i]) {
+			const char *reason = fate[i] == 'h' ? "among the highest losses" : "among the lowest losses";
+			error = leave_out(reader, &points->items[i], LEFT_OUT_AS_EXTREME, reason);
+			continue;
+		}
+		reader->labels[kept] = reader->labels[i];
+		points->items[kept++] = points->items[i];
 	}
-	free(seeds);
-	return NULL;
+	points->count = kept;
+done:
+	free(ranked);
+	free(fate);
+	return error;
+}
+
+static int by_line(const void *a, const void *b) {
+	const struct fit_left_out *x = a, *y = b;
+	return (x->line > y->line) - (x->line < y->line);
 }
 
 /* ----------------------------------------------------------------------------------------------------------- whole --- */
 
-struct error *fit_points_parse(
-    const char *name, const char *text, size_t length, const struct fit_columns *columns, struct fit_points *points) {
+static double scale_of(double given) {
+	return given == 0 ? 1 : given;
+}
+
+/* Options become columns, factors and filters. */
+static struct error *prepare(struct reader *reader, const struct fit_input *input) {
+	struct fit_points *points = reader->points;
+	reader->skip_bad = input->skip_bad;
+	reader->optima = input->optima;
+	for (enum role role = 0; role < ROLES; role++) reader->scale[role] = 1;
+	reader->scale[ROLE_N] = scale_of(input->N_scale);
+	reader->scale[ROLE_D] = scale_of(input->D_scale);
+	reader->scale[ROLE_C] = scale_of(input->C_scale);
+	reader->scale[ROLE_LOSS] = reader->scale[ROLE_LOSS_ERROR] = scale_of(input->loss_scale);
+	for (enum role role = 0; role < ROLES; role++)
+		if (!(usable(reader->scale[role])))
+			return error_new(
+			    ERROR_USAGE, "a scale is %g; expected a finite number above zero, such as 1e9", reader->scale[role]);
+	TRY(columns_find(&reader->rows, input, &reader->columns, &points->notes));
+	points->input = *input;
+	points->input.N_scale = reader->scale[ROLE_N];
+	points->input.D_scale = reader->scale[ROLE_D];
+	points->input.C_scale = reader->scale[ROLE_C];
+	points->input.loss_scale = reader->scale[ROLE_LOSS];
+	const char **names[] = {&points->input.N,      &points->input.D,          &points->input.C,
+	                        &points->input.loss,   &points->input.loss_error, &points->input.group,
+	                        &points->input.weight, &points->input.seed};
+	for (enum role role = 0; role < COUNT_OF(names); role++) {
+		*names[role] = NULL;
+		if (reader->columns.names[role]) TRY(keep(reader, reader->columns.names[role], names[role]));
+		if (role < QUANTITIES) points->guessed[role] = reader->columns.guessed[role];
+	}
+	reader->extra = array_new(input->extra_count + 1, sizeof *reader->extra);
+	if (!reader->extra) return error_memory(input->extra_count * sizeof *reader->extra);
+	for (size_t k = 0; k < input->extra_count; k++) {
+		const struct fit_extra *extra = &input->extra[k];
+		TRY(column_named(&reader->rows, extra->name, &reader->extra[k]));
+		if (reader->extra[k] >= 0 || !extra->option) continue;
+		return no_column(&reader->rows, extra->name, extra->option, "");
+	}
+	points->input.extra = NULL; /* the caller's */
+	for (int i = 0; i < input->where.count; i++) {
+		char words[200], source[SHOWN_SIZE];
+		TRY(filter_parse(input->where.items[i], &reader->filters[reader->filter_count++]));
+		TRY(filter_bind(&reader->rows, &reader->filters[i]));
+		TRY(keep(reader, input->where.items[i], &points->input.where.items[i]));
+		snprintf(words, sizeof words, "not %s", shown(input->where.items[i], source));
+		TRY(keep(reader, words, &reader->refusals[i]));
+	}
+	return NULL;
+}
+
+static struct error *bad_rows_error(const struct reader *reader) {
+	char more[64] = "";
+	if (reader->bad_rows > BAD_ROWS_SHOWN)
+		snprintf(more, sizeof more, "; and %zu more", reader->bad_rows - BAD_ROWS_SHOWN);
+	return error_new(
+	    ERROR_DATA, "%s: %zu bad row%s: %s%s. Mend them, or leave them out with --where, or with --skip-bad",
+	    reader->name, reader->bad_rows, reader->bad_rows == 1 ? "" : "s", reader->complaints.data, more);
+}
+
+/* The rungs and seeds of the points that are left, from their labels. */
+static struct error *number_labels(struct reader *reader) {
+	struct fit_points *points = reader->points;
+	const char **names = array_new(points->count + 1, sizeof *names);
+	if (!names) return error_memory(points->count * sizeof *names);
+	bool groups = reader->columns.at[ROLE_GROUP] >= 0, seeds = reader->columns.at[ROLE_SEED] >= 0;
+	for (size_t i = 0; i < points->count; i++) names[i] = reader->labels[i].group ? reader->labels[i].group : "";
+	struct error *error = number_rungs(points, groups ? names : NULL);
+	for (size_t i = 0; i < points->count; i++) names[i] = reader->labels[i].seed ? reader->labels[i].seed : "";
+	if (!error) error = number_seeds(points, seeds ? names : NULL);
+	free(names);
+	return error;
+}
+
+/* `text` is taken apart. */
+static struct error *parse(
+    const char *name, char *text, size_t length, const struct fit_input *input, struct fit_points *points) {
 	*points = (struct fit_points){0};
-	struct reader reader = {.points = points, .optima = columns->optima};
-	struct error *error = NULL;
-	points->text = array_new(length + 1, 1);
-	if (!points->text) return error_memory(length + 1);
-	memcpy(points->text, text, length);
-	error = csv_begin(&reader.csv, name, points->text, length);
-	if (error) goto done;
-	error = read_header(&reader, columns);
-	if (error) goto done;
-	error = read_rows(&reader);
-	if (error) goto done;
-	if (reader.bad_rows > 0) {
-		char more[64] = "";
-		if (reader.bad_rows > BAD_ROWS_SHOWN)
-			snprintf(more, sizeof more, "; and %zu more", reader.bad_rows - BAD_ROWS_SHOWN);
-		error = error_new(
-		    ERROR_DATA, "%s: %s%s. Mend or delete such rows, or leave them out with a column fit that is 0", name,
-		    reader.complaints.data ? reader.complaints.data : "", more);
-		goto done;
-	}
-	if (points->count == 0) {
-		error = error_new(
-		    ERROR_DATA, "%s: no row to fit: %zu rows, all of them left out%s%s", name, points->left_out_count,
-		    points->left_out_count ? "; the first because: " : "; expected a row per run below the header",
-		    points->left_out_count ? points->left_out[0].reason : "");
-		goto done;
-	}
+	struct reader reader = {.name = name, .points = points};
+	struct error *error = rows_open(&reader.rows, name, text, length);
+	if (!error) error = prepare(&reader, input);
+	if (!error) error = read_rows(&reader);
 	for (size_t i = 0; i < points->count && points->extra; i++)
-		points->items[i].extra = points->extra + i * points->extra_count;
-	error = number_rungs(points, reader.groups);
-	if (!error) error = number_seeds(points, reader.seeds);
-done:
-	csv_end(&reader.csv);
-	free(reader.groups);
+		points->items[i].extra = points->extra + i * points->input.extra_count;
+	if (!error && reader.bad_rows > 0) error = bad_rows_error(&reader);
+	if (!error && points->count == 0)
+		error = error_new(
+		    ERROR_DATA, "%s: no row to fit: %zu rows, all of them left out%s%.300s", name, points->left_out_count,
+		    points->left_out_count ? "; the first because: " : "; expected a row per run",
+		    points->left_out_count ? points->left_out[0].reason : "");
+	if (!error) error = drop_extremes(&reader, (size_t)input->drop_lowest, (size_t)input->drop_highest);
+	if (!error) error = number_labels(&reader);
+	if (!error && points->left_out_count)
+		qsort(points->left_out, points->left_out_count, sizeof *points->left_out, by_line);
+	if (!error) error = text_error(&points->notes);
+	for (int i = 0; i < reader.filter_count; i++) filter_free(&reader.filters[i]);
+	rows_close(&reader.rows);
+	free(reader.labels);
 	free(reader.extra);
-	free(reader.seeds);
 	text_free(&reader.complaints);
 	if (error) fit_points_free(points);
 	return error;
 }
 
-struct error *fit_points_read(const char *path, const struct fit_columns *columns, struct fit_points *points) {
+struct error *fit_points_parse(
+    const char *name, const char *text, size_t length, const struct fit_input *input, struct fit_points *points) {
+	char *copy = array_new(length + 1, 1);
+	if (!copy) return error_memory(length + 1);
+	memcpy(copy, text, length);
+	struct error *error = parse(name, copy, length, input, points);
+	free(copy);
+	return error;
+}
+
+struct error *fit_points_read(const char *path, const struct fit_input *input, struct fit_points *points) {
 	struct stat status;
-	if (!file_exists(path))
+	bool standard = strcmp(path, "-") == 0;
+	*points = (struct fit_points){0};
+	if (!standard && !file_exists(path))
 		return error_new(ERROR_DATA, "%s: there is no such lab folder or table; 'rung sweep' makes a lab folder", path);
-	bool folder = stat(path, &status) == 0 && S_ISDIR(status.st_mode);
-	char *file = folder ? path_join(path, "points.csv") : strdup(path);
+	bool folder = !standard && stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+	char *file = folder ? path_join(path, "points.csv") : strdup(standard ? "standard input" : path);
 	if (!file) return error_memory(strlen(path) + 12);
 	struct text text = {0};
 	struct error *error = NULL;
@@ -405,8 +435,9 @@ struct error *fit_points_read(const char *path, const struct fit_columns *column
 		error = error_new(
 		    ERROR_DATA, "%s: there is no points.csv in this folder; is it a lab? 'rung sweep --lab %s' writes it", path,
 		    path);
-	if (!error) error = file_read(file, MOST_BYTES, &text);
-	if (!error) error = fit_points_parse(file, text.data ? text.data : "", text.length, columns, points);
+	if (!error && standard) error = file_read_open(STDIN_FILENO, file, MOST_BYTES, &text);
+	if (!error && !standard) error = file_read(file, MOST_BYTES, &text);
+	if (!error) error = parse(file, text.data, text.length, input, points);
 	text_free(&text);
 	free(file);
 	return error;
@@ -416,6 +447,7 @@ void fit_points_free(struct fit_points *points) {
 	free(points->items);
 	free(points->left_out);
 	free(points->extra);
-	free(points->text);
+	text_free(&points->notes);
+	strings_free(points->strings);
 	*points = (struct fit_points){0};
 }

@@ -352,10 +352,10 @@ static struct error *fit_here(struct report *report) {
 	struct fit_points points = {0};
 	struct fit fit = {0};
 	cJSON *old = lab->fit;
-	const struct fit_columns columns = report_fit_columns(old);
+	const struct fit_input input = report_fit_input(old);
 	const struct fit_options options = {.replicates = FIT_REPLICATES, .seed = 1};
 	lab->fit = NULL;
-	struct error *error = fit_points_read(lab->path, &columns, &points);
+	struct error *error = fit_points_read(lab->path, &input, &points);
 	if (!error) error = fit_all(&points, &options, &fit);
 	if (!error) error = fit_to_json(&fit, &lab->fit);
 	if (!error)

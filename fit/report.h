@@ -73,8 +73,8 @@ void report_lab_free(struct report_lab *lab);
 MUST_CHECK struct error *report_check_members(const char *path, const char *name, const cJSON *root);
 /* Compares the points that fit.json lists with the table; lab->no_fit says how they differ. */
 MUST_CHECK struct error *report_check_fit(struct report_lab *lab);
-/* The columns that a fit went by; they point into it. */
-struct fit_columns report_fit_columns(const cJSON *fit);
+/* How a fit read its table: columns, scales, conditions; the texts point into it. */
+struct fit_input report_fit_input(const cJSON *fit);
 
 /* One drawn line: the law along one variable while the other is held, or the frontier. */
 struct trace {

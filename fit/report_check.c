@@ -65,16 +65,39 @@ struct error *report_check_members(const char *path, const char *name, const cJS
 
 /* -------------------------------------------------------------------------------------------------------- points --- */
 
-static const char *column_of(const cJSON *fit, const char *keys) {
+static const char *text_of(const cJSON *fit, const char *keys) {
 	return cJSON_GetStringValue(report_item(fit, keys));
 }
 
-struct fit_columns report_fit_columns(const cJSON *fit) {
-	return (struct fit_columns){
-	    .N = column_of(fit, "columns.N"),
-	    .D = column_of(fit, "columns.D"),
-	    .C = column_of(fit, "columns.C"),
-	    .loss = column_of(fit, "columns.loss")};
+/* 0 when it is not there. */
+static double number_of(const cJSON *fit, const char *keys) {
+	double value = report_number(fit, keys);
+	return isfinite(value) ? value : 0;
+}
+
+struct fit_input report_fit_input(const cJSON *fit) {
+	struct fit_input input = {
+	    .N = text_of(fit, "columns.N"),
+	    .D = text_of(fit, "columns.D"),
+	    .C = text_of(fit, "columns.C"),
+	    .loss = text_of(fit, "columns.loss"),
+	    .loss_error = text_of(fit, "columns.loss_error"),
+	    .group = text_of(fit, "columns.group"),
+	    .weight = text_of(fit, "columns.weight"),
+	    .seed = text_of(fit, "columns.seed"),
+	    .N_scale = number_of(fit, "input.N_scale"),
+	    .D_scale = number_of(fit, "input.D_scale"),
+	    .C_scale = number_of(fit, "input.C_scale"),
+	    .loss_scale = number_of(fit, "input.loss_scale"),
+	    .drop_highest = (int64_t)number_of(fit, "input.drop_highest"),
+	    .drop_lowest = (int64_t)number_of(fit, "input.drop_lowest"),
+	    .skip_bad = cJSON_IsTrue(report_item(fit, "input.skip_bad"))};
+	const cJSON *where = report_item(fit, "input.where"), *condition;
+	cJSON_ArrayForEach(condition, where) {
+		if (cJSON_IsString(condition) && input.where.count < OPTION_MOST_ITEMS)
+			input.where.items[input.where.count++] = condition->valuestring;
+	}
+	return input;
 }
 
 static bool same(double a, double b) {
@@ -124,16 +147,16 @@ static void compare(const cJSON *fit, const struct fit_points *points, struct te
 }
 
 struct error *report_check_fit(struct report_lab *lab) {
-	const struct fit_columns columns = report_fit_columns(lab->fit);
+	const struct fit_input input = report_fit_input(lab->fit);
 	struct fit_points points = {0};
-	struct error *error = fit_points_read(lab->path, &columns, &points);
+	struct error *error = fit_points_read(lab->path, &input, &points);
 	if (!error) {
 		compare(lab->fit, &points, &lab->no_fit);
 		fit_points_free(&points);
 		return text_error(&lab->no_fit);
 	}
 	if (error->kind != ERROR_DATA) return error;
-	/* Its columns are not to be had any more, so what takes its place goes by the usual ones. */
+	/* It cannot be read that way any more, so what takes its place goes by the usual columns. */
 	text_add(&lab->no_fit, "fit.json does not go with the table (%s)", error->message);
 	error_free(error);
 	cJSON_Delete(lab->fit);

@@ -11,17 +11,46 @@ static const char *variable_names[] = {"N", "D", "C"};
 
 /* ------------------------------------------------------------------------------------------------------- sections --- */
 
+/* How the table was read, so that it can be read that way again, and what became of its rows. */
+static void add_input(struct writer *writer, cJSON *root, cJSON *counts, const struct fit_points *points) {
+	static const char *const quantities[] = {"N", "D", "C", "loss"};
+	const struct fit_input *input = &points->input;
+	size_t of[LEFT_OUT_AS_BAD + 1] = {0};
+	for (size_t i = 0; i < points->left_out_count; i++) of[points->left_out[i].why]++;
+	number(writer, counts, "filtered", (double)(of[LEFT_OUT_BY_FILTER] + of[LEFT_OUT_AS_EXTREME]));
+	number(writer, counts, "bad", (double)of[LEFT_OUT_AS_BAD]);
+	cJSON *columns = object_in(writer, root, "columns");
+	string(writer, columns, "N", input->N);
+	string(writer, columns, "D", input->D);
+	string(writer, columns, "C", input->C);
+	string(writer, columns, "loss", input->loss);
+	string(writer, columns, "loss_error", input->loss_error);
+	string(writer, columns, "group", input->group);
+	string(writer, columns, "weight", input->weight);
+	string(writer, columns, "seed", input->seed);
+	cJSON *object = object_in(writer, root, "input");
+	cJSON *recognised = array_in(writer, object, "recognised");
+	for (size_t i = 0; i < COUNT_OF(quantities); i++)
+		if (points->guessed[i]) text_element(writer, recognised, quantities[i]);
+	number(writer, object, "N_scale", input->N_scale);
+	number(writer, object, "D_scale", input->D_scale);
+	number(writer, object, "C_scale", input->C_scale);
+	number(writer, object, "loss_scale", input->loss_scale);
+	cJSON *where = array_in(writer, object, "where");
+	for (int i = 0; i < input->where.count; i++) text_element(writer, where, input->where.items[i]);
+	number(writer, object, "drop_highest", (double)input->drop_highest);
+	number(writer, object, "drop_lowest", (double)input->drop_lowest);
+	boolean(writer, object, "skip_bad", input->skip_bad);
+}
+
 static void add_design(struct writer *writer, cJSON *root, const struct fit *fit) {
 	const struct fit_design *design = &fit->design;
 	cJSON *points = object_in(writer, root, "points");
 	number(writer, points, "used", (double)design->points);
 	number(writer, points, "left_out", (double)fit->points->left_out_count);
 	number(writer, points, "rungs", design->rungs);
-	cJSON *columns = object_in(writer, root, "columns");
-	string(writer, columns, "N", fit->points->N_column);
-	string(writer, columns, "D", fit->points->D_column);
-	string(writer, columns, "C", fit->points->C_column);
-	string(writer, columns, "loss", fit->points->loss_column);
+	number(writer, points, "seeds", fit->points->seeds);
+	add_input(writer, root, points, fit->points);
 	write_design(writer, root, fit);
 }
 
@@ -57,8 +86,7 @@ static void add_certificate(struct writer *writer, cJSON *root, const struct fit
 	cJSON *at_bound = array_in(writer, object, "at_bound");
 	for (int i = 0; i < FIT_SURFACE_PARAMETERS; i++) {
 		if (!(certificate->at_bound >> i & 1)) continue;
-		cJSON *name = cJSON_CreateString(parameter_names[i]);
-		if (!name || !cJSON_AddItemToArray(at_bound, name)) writer->failed = true;
+		text_element(writer, at_bound, parameter_names[i]);
 	}
 	string(writer, object, "doubt", certificate->doubt);
 }
@@ -263,6 +291,7 @@ void write_left_out(struct writer *writer, cJSON *root, const struct fit_points 
 		number(writer, object, "N", row->N);
 		number(writer, object, "D", row->D);
 		number(writer, object, "loss", row->loss);
+		number(writer, object, "line", (double)row->line);
 		string(writer, object, "reason", row->reason);
 	}
 }

@@ -4,6 +4,7 @@
 #include "fit/words.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *parameter_names[FIT_SURFACE_PARAMETERS] = {"E", "A", "B", "alpha", "beta"};
@@ -118,6 +119,54 @@ void fit_in_words(const struct fit *fit, struct text *out) {
 
 /* -------------------------------------------------------------------------------------------------------- summary --- */
 
+struct tally {
+	const char *reason;
+	size_t first, count;
+};
+
+static int by_reason(const void *a, const void *b) {
+	const struct tally *x = a, *y = b;
+	int order = strcmp(x->reason, y->reason);
+	return order ? order : (x->first > y->first) - (x->first < y->first);
+}
+
+static int by_first(const void *a, const void *b) {
+	const struct tally *x = a, *y = b;
+	return (x->first > y->first) - (x->first < y->first);
+}
+
+/* Reasons in the order in which they first come, with their counts. Every bad row has its own: they are counted as one. */
+static void summarise_left_out(const struct fit_points *points, struct text *out) {
+	size_t n = points->left_out_count, kinds = 0;
+	struct tally *tallies = array_new(n + 1, sizeof *tallies);
+	if (!tallies) out->failed = true;
+	if (n == 0 || !tallies) {
+		free(tallies);
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		const struct fit_left_out *row = &points->left_out[i];
+		tallies[i] = (struct tally){row->why == LEFT_OUT_AS_BAD ? "bad" : row->reason, i, 1};
+	}
+	qsort(tallies, n, sizeof *tallies, by_reason);
+	for (size_t i = 0; i < n; i++) {
+		if (kinds > 0 && strcmp(tallies[kinds - 1].reason, tallies[i].reason) == 0)
+			tallies[kinds - 1].count++;
+		else
+			tallies[kinds++] = tallies[i];
+	}
+	qsort(tallies, kinds, sizeof *tallies, by_first);
+	struct text line = {0};
+	text_add_string(&line, "left out: ");
+	for (size_t i = 0; i < kinds && i < 4; i++)
+		text_add(&line, "%s%zu %.60s", i ? ", " : "", tallies[i].count, tallies[i].reason);
+	if (kinds > 4) text_add_string(&line, ", ...");
+	out->failed |= line.failed;
+	if (line.data) wrapped(out, "  ", "    ", line.data);
+	text_free(&line);
+	free(tallies);
+}
+
 static void summarise_table(const struct fit *fit, const char *source, struct text *out) {
 	const struct fit_points *points = fit->points;
 	struct fit_interval N, D;
@@ -130,23 +179,7 @@ static void summarise_table(const struct fit *fit, const char *source, struct te
 	text_add(out, "  N %s", count_range(N, between));
 	text_add(out, ", D %s", count_range(D, between));
 	text_add(out, ", %.2g decades of C\n", fit->design.decades_C);
-	if (points->left_out_count == 0) return;
-	text_add(out, "  left out: ");
-	/* Reasons in the order in which they first come, with their counts. */
-	for (size_t i = 0, shown = 0; i < points->left_out_count; i++) {
-		const char *reason = points->left_out[i].reason;
-		size_t same = 0;
-		bool first = true;
-		for (size_t k = 0; k < points->left_out_count; k++) {
-			bool equal = strcmp(points->left_out[k].reason, reason) == 0;
-			first = first && !(equal && k < i);
-			same += equal;
-		}
-		if (first && shown < 4) text_add(out, "%s%zu %.20s", shown ? ", " : "", same, reason);
-		shown += first;
-		if (first && shown == 5) text_add_string(out, ", ...");
-	}
-	text_add_string(out, "\n");
+	summarise_left_out(points, out);
 }
 
 static void summarise_surface(const struct fit *fit, struct text *out) {

@@ -29,6 +29,27 @@ static void warn(struct fit *fit, const char *code, const char *format, ...) {
 	va_end(arguments);
 }
 
+static void warn_of_rows(const struct fit_points *points, struct fit *fit) {
+	size_t of[LEFT_OUT_AS_BAD + 1] = {0};
+	for (size_t i = 0; i < points->left_out_count; i++) of[points->left_out[i].why]++;
+	size_t bad = of[LEFT_OUT_AS_BAD], other = points->left_out_count - bad;
+	static const char *const who[] = {"by the table itself", "by --where", "for the height of the loss"};
+	struct text parts = {0};
+	for (enum fit_why why = LEFT_OUT_BY_TABLE; why <= LEFT_OUT_AS_EXTREME; why++)
+		if (of[why]) text_add(&parts, "%s%zu %s", parts.length ? ", " : "", of[why], who[why]);
+	if (other > 0)
+		warn(
+		    fit, "left_out", "%zu row%s not used: %s.", other, other == 1 ? " was" : "s were",
+		    parts.data ? parts.data : "");
+	text_free(&parts);
+	if (bad > 0)
+		warn(
+		    fit, "bad_rows",
+		    "%zu row%s could not be used and %s skipped; left_out lists them. Rows that fail are rarely "
+		    "a random choice.",
+		    bad, bad == 1 ? "" : "s", bad == 1 ? "was" : "were");
+}
+
 void fit_warn_of_design(struct fit *fit) {
 	const struct fit_design *design = &fit->design;
 	if (design->sizes == 1) {
@@ -117,15 +138,6 @@ void fit_warn_of_design(struct fit *fit) {
 		    100 * design->alpha_error, 100 * design->beta_error);
 	}
 	fit->design_warnings = fit->warning_count;
-}
-
-static void warn_of_left_out(struct fit *fit) {
-	if (fit->points->left_out_count) {
-		warn(
-		    fit, "left_out", "%zu row%s not used: the table's own column fit leaves %s out.",
-		    fit->points->left_out_count, fit->points->left_out_count == 1 ? " was" : "s were",
-		    fit->points->left_out_count == 1 ? "it" : "them");
-	}
 }
 
 static int by_size_and_horizon(const void *a, const void *b) {
@@ -336,7 +348,7 @@ static void refuse(struct fit *fit) {
 struct error *fit_warn(struct fit *fit) {
 	fit_warn_of_design(fit);
 	refuse(fit);
-	warn_of_left_out(fit);
+	warn_of_rows(fit->points, fit);
 	TRY(warn_of_rises(fit));
 	bool common = false;
 	for (int i = 0; i < fit->curve_count; i++) common = common || fit->curves[i].variable == FIT_N;

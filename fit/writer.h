@@ -49,6 +49,11 @@ static inline void element(struct writer *writer, cJSON *array, double value) {
 	cJSON_Delete(holder);
 }
 
+static inline void text_element(struct writer *writer, cJSON *array, const char *value) {
+	cJSON *item = cJSON_CreateString(value);
+	if (!item || !cJSON_AddItemToArray(array, item)) writer->failed = true;
+}
+
 static inline void interval(struct writer *writer, cJSON *object, const char *key, struct fit_interval value) {
 	cJSON *array = array_in(writer, object, key);
 	element(writer, array, value.low);

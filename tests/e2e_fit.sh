@@ -58,7 +58,7 @@ for row in fit["residuals"]:
     assert abs(math.log(row["loss"] / predicted) - row["residual"]) < 1e-12
 objective = sum(r * r / 2 if abs(r) <= 1e-3 else 1e-3 * (abs(r) - 0.5e-3) for r in (row["residual"] for row in fit["residuals"]))
 assert abs(objective / fit["objective"] - 1) < 1e-9
-assert fit["points"] == {"used": 30, "left_out": 1, "rungs": 5} and fit["left_out"][0]["reason"] == "short"
+assert fit["points"] == {"used": 30, "left_out": 1, "rungs": 5, "seeds": 0, "filtered": 0, "bad": 0} and fit["left_out"][0]["reason"] == "short"
 assert abs(fit["allocation"]["a"] - p["beta"] / (p["alpha"] + p["beta"])) < 1e-15
 for key, (low, high) in fit["intervals"].items():
     assert low < (fit["allocation"]["a"] if key == "a" else p[key]) < high, key
