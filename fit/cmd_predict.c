@@ -1,5 +1,6 @@
 /* cmd_predict.c - rung predict: a prediction is written down before the run, and scored after it. */
 #include "fit/forecast.h"
+#include "fit/input.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +8,7 @@
 #include <time.h>
 
 struct predict_options {
-	struct fit_columns columns;
+	struct fit_input input;
 	struct option_list at;
 	const char *plan, *score, *out, *bootstrap;
 	int64_t replicates, random_seed;
@@ -28,14 +29,7 @@ static const struct option_row rows[] = {
     {"out", OPTION_TEXT, FIELD(out), "", 0, 0,
      "new file for the prediction (LAB/prediction.json, or prediction.json), or for the score (nowhere)", "FILE"},
     {"json", OPTION_FLAG, FIELD(json), "", 0, 0, "print what goes into the file instead of the summary", NULL},
-    {"N", OPTION_TEXT, FIELD(columns.N), "", 0, 0, "column of the parameter count (N when not named)", "COLUMN"},
-    {"D", OPTION_TEXT, FIELD(columns.D), "", 0, 0, "column of the token count (D, or else C / 6N)", "COLUMN"},
-    {"C", OPTION_TEXT, FIELD(columns.C), "", 0, 0, "column of the compute (C, or else 6ND)", "COLUMN"},
-    {"loss", OPTION_TEXT, FIELD(columns.loss), "", 0, 0, "column of the loss (loss)", "COLUMN"},
-    {"group", OPTION_TEXT, FIELD(columns.group), "", 0, 0,
-     "column whose equal values make a rung: points that share errors (when not named: equal N)", "COLUMN"},
-    {"weight", OPTION_TEXT, FIELD(columns.weight), "", 0, 0,
-     "column of the weight of a row: 2 counts it twice, 0 leaves it out (when not named: 1)", "COLUMN"},
+    INPUT_OPTIONS(FIELD, input),
     {"replicates", OPTION_COUNT, FIELD(replicates), "1000", 100, 10000, "refits of the bootstrap", "n"},
     {"bootstrap", OPTION_TEXT, FIELD(bootstrap), "auto", 0, 0, "auto, simulated or rungs, as for 'rung fit'", "NAME"},
     {"random-seed", OPTION_COUNT, FIELD(random_seed), "1", 0, 0, "of the bootstrap's random numbers", "n"},
@@ -117,7 +111,8 @@ static struct error *predict(const char *path, const struct predict_options *opt
 	const char *out = options->out ? options->out : in_lab ? in_lab : "prediction.json";
 	struct error *error = fit_resampling_named(options->bootstrap, &how.resampling);
 	if (!error) error = check_new(out);
-	if (!error) error = fit_points_read(path, &options->columns, &points);
+	if (!error) error = fit_points_read(path, &options->input, &points);
+	if (!error) print_notes(&points);
 	if (!error) error = find_targets(path, options, &points, &targets);
 	if (!error) error = forecast_make(&points, &targets, &how, &forecast);
 	if (!error) error = print_forecast(&forecast, options, out);
@@ -167,12 +162,12 @@ static struct error *score(const char *path, const struct predict_options *optio
 	uint64_t hash = 0;
 	if (options->out) TRY(check_new(options->out));
 	struct error *error = forecast_read(options->score, &forecast, &hash);
-	struct fit_columns columns = options->columns;
-	columns.N = column(columns.N, forecast.N_column);
-	columns.D = column(columns.D, forecast.D_column);
-	columns.C = column(columns.C, forecast.C_column);
-	columns.loss = column(columns.loss, forecast.loss_column);
-	if (!error) error = fit_points_read(path, &columns, &points);
+	struct fit_input input = options->input;
+	input.N = column(input.N, forecast.N_column);
+	input.D = column(input.D, forecast.D_column);
+	input.C = column(input.C, forecast.C_column);
+	input.loss = column(input.loss, forecast.loss_column);
+	if (!error) error = fit_points_read(path, &input, &points);
 	if (!error) error = error_within(score_forecast(&forecast, &points, &result), "%s", path);
 	if (!error) error = print_score(&forecast, hash, &result, path, options);
 	score_free(&result);

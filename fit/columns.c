@@ -10,40 +10,40 @@
 static const struct {
 	const char *option, *standard, *meaning;
 	const char *also[32];
-} roles[ROLES] = {
-    [ROLE_N] =
+} kinds[COLUMN_KINDS] = {
+    [COLUMN_N] =
         {"N",
          "N",
          "the parameter count",
          {"n", "param", "params", "parameter", "parameters", "nparam", "nparams", "nparameters", "numparam",
           "numparams", "numparameters", "numberofparameters", "paramcount", "parametercount", "modelsize",
           "modelparams", "modelparameters", "totalparams", "totalparameters"}},
-    [ROLE_D] =
+    [COLUMN_D] =
         {"D",
          "D",
          "the token count",
          {"d", "token", "tokens", "ntoken", "ntokens", "numtoken", "numtokens", "numberoftokens", "tokencount",
           "totaltokens", "trainingtokens", "traintokens", "trainedtokens", "tokenstrained", "tokensseen", "seentokens",
           "datasetsizetokens"}},
-    [ROLE_C] =
+    [COLUMN_C] =
         {"C",
          "C",
          "the compute",
          {"c", "flop", "flops", "nflops", "numflops", "totalflop", "totalflops", "trainingflop", "trainingflops",
           "trainflop", "trainflops", "compute", "trainingcompute", "traincompute", "totalcompute"}},
-    [ROLE_LOSS] =
+    [COLUMN_LOSS] =
         {"loss",
          "loss",
          "the loss",
          {"loss", "finalloss", "valloss", "validationloss", "evalloss", "evaluationloss", "testloss", "heldoutloss",
           "trainloss", "trainingloss", "lmloss", "nll", "crossentropy", "crossentropyloss", "celoss"}},
-    [ROLE_LOSS_ERROR] = {"loss-error", "loss_error", "the loss's standard error", {NULL}},
-    [ROLE_GROUP] = {"group", NULL, "the group", {NULL}},
-    [ROLE_WEIGHT] = {"weight", NULL, "the weight", {NULL}},
-    [ROLE_SEED] = {"seed", "seed", "the seed", {NULL}},
-    [ROLE_FIT] = {NULL, "fit", NULL, {NULL}},
-    [ROLE_REASON] = {NULL, "reason", NULL, {NULL}},
-    [ROLE_ID] = {NULL, "id", NULL, {NULL}},
+    [COLUMN_LOSS_ERROR] = {"loss-error", "loss_error", "the loss's standard error", {NULL}},
+    [COLUMN_GROUP] = {"group", NULL, "the group", {NULL}},
+    [COLUMN_WEIGHT] = {"weight", NULL, "the weight", {NULL}},
+    [COLUMN_SEED] = {"seed", "seed", "the seed", {NULL}},
+    [COLUMN_FIT] = {NULL, "fit", NULL, {NULL}},
+    [COLUMN_REASON] = {NULL, "reason", NULL, {NULL}},
+    [COLUMN_ID] = {NULL, "id", NULL, {NULL}},
 };
 
 /* Small letters and digits of a name: "Training FLOP" is "trainingflop". */
@@ -108,94 +108,94 @@ struct error *column_named(const struct rows *rows, const char *name, int *at) {
 	return NULL;
 }
 
-static bool means(const char *name, enum role role) {
+static bool means(const char *name, enum column_kind kind) {
 	char letters[PLAIN_SIZE];
 	plain(name, letters);
-	for (size_t i = 0; i < COUNT_OF(roles[role].also) && roles[role].also[i]; i++)
-		if (strcmp(letters, roles[role].also[i]) == 0) return true;
+	for (size_t i = 0; i < COUNT_OF(kinds[kind].also) && kinds[kind].also[i]; i++)
+		if (strcmp(letters, kinds[kind].also[i]) == 0) return true;
 	return false;
 }
 
 /* The one column whose name can only mean this; -1 when there is none, or when there are more, which is then said. */
-static int guess(const struct rows *rows, enum role role, struct text *others) {
+static int guess(const struct rows *rows, enum column_kind kind, struct text *others) {
 	int found = -1, count = 0;
 	char word[SHOWN_SIZE];
 	for (size_t i = 0; i < rows->count; i++) {
-		if (!means(rows->names[i], role)) continue;
+		if (!means(rows->names[i], kind)) continue;
 		if (count++ == 0) found = (int)i;
 		if (count <= 6) text_add(others, "%s'%s'", count > 1 ? ", " : "", shown(rows->names[i], word));
 	}
 	return count == 1 ? found : -1;
 }
 
-static struct error *require(const struct rows *rows, const struct columns *columns, enum role role) {
-	if (columns->at[role] >= 0) return NULL;
+static struct error *require(const struct rows *rows, const struct columns *columns, enum column_kind kind) {
+	if (columns->at[kind] >= 0) return NULL;
 	struct text others = {0};
-	guess(rows, role, &others);
+	guess(rows, kind, &others);
 	struct error *error;
 	if (others.length) {
 		struct text message = {0};
 		begin_message(rows, &message);
 		text_add(
-		    &message, "each of the columns %s could be %s; choose with --%s COLUMN", others.data, roles[role].meaning,
-		    roles[role].option);
+		    &message, "each of the columns %s could be %s; choose with --%s COLUMN", others.data, kinds[kind].meaning,
+		    kinds[kind].option);
 		error = error_new(ERROR_DATA, "%s", message.data ? message.data : rows->name);
 		text_free(&message);
 	} else {
-		const char *remark = role == ROLE_LOSS ? "" : "; of N, D and C two are needed";
-		error = no_column(rows, roles[role].standard, roles[role].option, remark);
+		const char *remark = kind == COLUMN_LOSS ? "" : "; of N, D and C two are needed";
+		error = no_column(rows, kinds[kind].standard, kinds[kind].option, remark);
 	}
 	text_free(&others);
 	return error;
 }
 
 /* What was guessed, and what was not, in a line or two for the user. */
-static void note(const struct columns *columns, const struct text unclear[ROLES], struct text *notes) {
+static void note(const struct columns *columns, const struct text unclear[COLUMN_KINDS], struct text *notes) {
 	bool first = true;
 	char word[SHOWN_SIZE];
-	for (enum role role = ROLE_N; role <= ROLE_LOSS; role++) {
-		if (!columns->guessed[role]) continue;
+	for (enum column_kind kind = COLUMN_N; kind <= COLUMN_LOSS; kind++) {
+		if (!columns->guessed[kind]) continue;
 		text_add(
-		    notes, "%s'%s' as %s", first ? "reading column " : ", ", shown(columns->names[role], word),
-		    roles[role].standard);
+		    notes, "%s'%s' as %s", first ? "reading column " : ", ", shown(columns->names[kind], word),
+		    kinds[kind].standard);
 		first = false;
 	}
 	if (!first) text_add_string(notes, "; --N, --D, --C and --loss name others\n");
-	for (enum role role = ROLE_N; role <= ROLE_C; role++)
-		if (unclear[role].length && columns->at[role] < 0)
+	for (enum column_kind kind = COLUMN_N; kind <= COLUMN_C; kind++)
+		if (unclear[kind].length && columns->at[kind] < 0)
 			text_add(
-			    notes, "each of the columns %s could be %s, so none is used; --%s chooses one\n", unclear[role].data,
-			    roles[role].standard, roles[role].option);
+			    notes, "each of the columns %s could be %s, so none is used; --%s chooses one\n", unclear[kind].data,
+			    kinds[kind].standard, kinds[kind].option);
 }
 
 struct error *columns_find(
     const struct rows *rows, const struct fit_input *input, struct columns *columns, struct text *notes) {
-	const char *given[ROLES] = {input->N,          input->D,     input->C,      input->loss,
-	                            input->loss_error, input->group, input->weight, input->seed};
-	struct text unclear[ROLES] = {{0}};
+	const char *given[COLUMN_KINDS] = {input->N,          input->D,     input->C,      input->loss,
+	                                   input->loss_error, input->group, input->weight, input->seed};
+	struct text unclear[COLUMN_KINDS] = {{0}};
 	struct error *error = NULL;
 	*columns = (struct columns){0};
-	for (enum role role = 0; role < ROLES && !error; role++) {
-		const char *name = given[role] ? given[role] : roles[role].standard;
-		bool unwanted = role == ROLE_LOSS && input->without_loss && !given[role];
-		columns->at[role] = -1;
-		if (name && !unwanted) error = column_named(rows, name, &columns->at[role]);
-		if (!error && given[role] && columns->at[role] < 0) {
-			bool number = role == ROLE_SEED && given[role][strspn(given[role], "0123456789")] == 0;
+	for (enum column_kind kind = 0; kind < COLUMN_KINDS && !error; kind++) {
+		const char *name = given[kind] ? given[kind] : kinds[kind].standard;
+		bool unwanted = kind == COLUMN_LOSS && input->without_loss && !given[kind];
+		columns->at[kind] = -1;
+		if (name && !unwanted) error = column_named(rows, name, &columns->at[kind]);
+		if (!error && given[kind] && columns->at[kind] < 0) {
+			bool number = kind == COLUMN_SEED && given[kind][strspn(given[kind], "0123456789")] == 0;
 			const char *remark = number ? "; the bootstrap's own seed is --random-seed" : "";
-			error = no_column(rows, given[role], roles[role].option, remark);
+			error = no_column(rows, given[kind], kinds[kind].option, remark);
 		}
-		if (!error && columns->at[role] < 0 && role <= ROLE_LOSS && !unwanted) {
-			columns->at[role] = guess(rows, role, &unclear[role]);
-			columns->guessed[role] = columns->at[role] >= 0;
+		if (!error && columns->at[kind] < 0 && kind <= COLUMN_LOSS && !unwanted) {
+			columns->at[kind] = guess(rows, kind, &unclear[kind]);
+			columns->guessed[kind] = columns->at[kind] >= 0;
 		}
-		columns->names[role] = columns->at[role] < 0 ? NULL : rows->names[columns->at[role]];
+		columns->names[kind] = columns->at[kind] < 0 ? NULL : rows->names[columns->at[kind]];
 	}
-	if (!error && !input->without_loss) error = require(rows, columns, ROLE_LOSS);
-	if (!error && columns->at[ROLE_N] < 0 && (columns->at[ROLE_D] < 0 || columns->at[ROLE_C] < 0))
-		error = require(rows, columns, ROLE_N);
-	if (!error && columns->at[ROLE_D] < 0 && columns->at[ROLE_C] < 0) error = require(rows, columns, ROLE_D);
+	if (!error && !input->without_loss) error = require(rows, columns, COLUMN_LOSS);
+	if (!error && columns->at[COLUMN_N] < 0 && (columns->at[COLUMN_D] < 0 || columns->at[COLUMN_C] < 0))
+		error = require(rows, columns, COLUMN_N);
+	if (!error && columns->at[COLUMN_D] < 0 && columns->at[COLUMN_C] < 0) error = require(rows, columns, COLUMN_D);
 	if (!error) note(columns, unclear, notes);
-	for (enum role role = 0; role < ROLES; role++) text_free(&unclear[role]);
+	for (enum column_kind kind = 0; kind < COLUMN_KINDS; kind++) text_free(&unclear[kind]);
 	return error;
 }

@@ -78,10 +78,10 @@ void filter_free(struct filter *filter) {
 }
 
 struct error *filter_bind(const struct rows *rows, struct filter *filter) {
-	static const char *const quantities[] = {"N", "D", "C", "loss"}; /* as enum role begins */
-	for (enum role role = ROLE_N; role <= ROLE_LOSS && !filter->quoted; role++)
-		if (strcmp(filter->name, quantities[role]) == 0) {
-			filter->role = role;
+	static const char *const quantities[] = {"N", "D", "C", "loss"}; /* as enum column_kind begins */
+	for (enum column_kind kind = COLUMN_N; kind <= COLUMN_LOSS && !filter->quoted; kind++)
+		if (strcmp(filter->name, quantities[kind]) == 0) {
+			filter->kind = kind;
 			return NULL;
 		}
 	TRY(column_named(rows, filter->name, &filter->column));
@@ -111,7 +111,7 @@ bool filter_admits(
     const struct filter *filter, const struct field *fields, const struct fit_point *point, bool *comparable) {
 	char buffer[HUMAN_SIZE];
 	const double quantities[] = {point->N, point->D, point->C, point->loss};
-	struct field field = {.number = quantities[filter->role]};
+	struct field field = {.number = quantities[filter->kind]};
 	if (filter->column >= 0) field = fields[filter->column];
 	double value;
 	bool number = field_number(&field, true, &value);

@@ -254,10 +254,10 @@ static struct error *describe(
 	forecast->law = copy_of("chinchilla", &failed);
 	forecast->version = copy_of(machine.version, &failed);
 	forecast->made = copy_of(utc_text(options->time, made), &failed);
-	forecast->N_column = copy_of(points->N_column, &failed);
-	forecast->D_column = copy_of(points->D_column, &failed);
-	forecast->C_column = copy_of(points->C_column, &failed);
-	forecast->loss_column = copy_of(points->loss_column, &failed);
+	forecast->N_column = copy_of(points->input.N, &failed);
+	forecast->D_column = copy_of(points->input.D, &failed);
+	forecast->C_column = copy_of(points->input.C, &failed);
+	forecast->loss_column = copy_of(points->input.loss, &failed);
 	forecast->targets = array_new(targets->count + 1, sizeof *forecast->targets);
 	forecast->prospects = array_new(targets->count + 1, sizeof *forecast->prospects);
 	if (!forecast->targets || !forecast->prospects) return error_memory(targets->count * sizeof *forecast->prospects);

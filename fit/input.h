@@ -86,25 +86,25 @@ bool field_number(const struct field *field, bool suffixes, double *value);
 
 /* --------------------------------------------------------------------------------------------- columns (columns.c) --- */
 
-enum role {
-	ROLE_N,
-	ROLE_D,
-	ROLE_C,
-	ROLE_LOSS,
-	ROLE_LOSS_ERROR,
-	ROLE_GROUP,
-	ROLE_WEIGHT,
-	ROLE_SEED,
-	ROLE_FIT,
-	ROLE_REASON,
-	ROLE_ID,
-	ROLES
+enum column_kind {
+	COLUMN_N,
+	COLUMN_D,
+	COLUMN_C,
+	COLUMN_LOSS,
+	COLUMN_LOSS_ERROR,
+	COLUMN_GROUP,
+	COLUMN_WEIGHT,
+	COLUMN_SEED,
+	COLUMN_FIT,
+	COLUMN_REASON,
+	COLUMN_ID,
+	COLUMN_KINDS
 };
 
 struct columns {
-	int at[ROLES]; /* index of the column; -1: there is none */
-	const char *names[ROLES];
-	bool guessed[ROLES]; /* neither named by the user nor called by the usual name */
+	int at[COLUMN_KINDS]; /* index of the column; -1: there is none */
+	const char *names[COLUMN_KINDS];
+	bool guessed[COLUMN_KINDS]; /* neither named by the user nor called by the usual name */
 };
 
 /* What the user named, else what has the usual name, else, for N, D, C and loss, the one column whose name can only mean
@@ -130,7 +130,7 @@ struct filter {
 	enum comparison comparison;
 	bool numeric; /* the value is `number` */
 	double number;
-	enum role role; /* of the quantity, when `column` is -1 */
+	enum column_kind kind; /* of the quantity, when `column` is -1 */
 	int column;
 };
 

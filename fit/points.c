@@ -12,7 +12,7 @@
 #define MOST_BYTES ((size_t)1 << 33)
 #define BAD_ROWS_SHOWN 3
 #define MOST_WEIGHT 1e100 /* sums of squares of it are far from the largest double */
-#define QUANTITIES 4      /* N, D, C and loss: the first of enum role */
+#define QUANTITIES 4      /* N, D, C and loss: the first of enum column_kind */
 
 /* What a point leaves behind for rungs.c. */
 struct labels {
@@ -23,7 +23,7 @@ struct reader {
 	const char *name; /* of the file */
 	struct rows rows;
 	struct columns columns;
-	double scale[ROLES];
+	double scale[COLUMN_KINDS];
 	struct filter filters[OPTION_MOST_ITEMS];
 	const char *refusals[OPTION_MOST_ITEMS]; /* the reason when a filter is not met */
 	int filter_count;
@@ -42,7 +42,7 @@ struct reader {
 struct candidate {
 	struct fit_point point;
 	const char *reason;  /* the file's own, for leaving it out */
-	unsigned wrong;      /* bit role: the field holds no number */
+	unsigned wrong;      /* bit kind: the field holds no number */
 	bool excluded;       /* by the file itself */
 	bool excluded_known; /* its column `fit` holds 0 or 1 */
 };
@@ -54,12 +54,12 @@ static struct error *keep(struct reader *reader, const char *string, const char 
 	return *kept ? NULL : error_memory(strlen(string));
 }
 
-/* The text of column `role`, kept; NULL when it is empty or there is no such column. */
-static struct error *keep_field(struct reader *reader, enum role role, const char **kept) {
+/* The text of column `kind`, kept; NULL when it is empty or there is no such column. */
+static struct error *keep_field(struct reader *reader, enum column_kind kind, const char **kept) {
 	char buffer[HUMAN_SIZE];
 	*kept = NULL;
-	if (reader->columns.at[role] < 0) return NULL;
-	const char *text = field_text(&reader->rows.fields[reader->columns.at[role]], buffer);
+	if (reader->columns.at[kind] < 0) return NULL;
+	const char *text = field_text(&reader->rows.fields[reader->columns.at[kind]], buffer);
 	return *text ? keep(reader, text, kept) : NULL;
 }
 
@@ -99,25 +99,25 @@ static struct error *complain(struct reader *reader, const struct fit_point *poi
 }
 
 static struct error *complain_of(
-    struct reader *reader, const struct fit_point *point, enum role role, const char *expected) {
+    struct reader *reader, const struct fit_point *point, enum column_kind kind, const char *expected) {
 	char complaint[256], buffer[HUMAN_SIZE], column[SHOWN_SIZE], found[SHOWN_SIZE];
 	snprintf(
-	    complaint, sizeof complaint, "column %s: found '%s', expected %s", shown(reader->columns.names[role], column),
-	    shown(field_text(&reader->rows.fields[reader->columns.at[role]], buffer), found), expected);
+	    complaint, sizeof complaint, "column %s: found '%s', expected %s", shown(reader->columns.names[kind], column),
+	    shown(field_text(&reader->rows.fields[reader->columns.at[kind]], buffer), found), expected);
 	return complain(reader, point, complaint);
 }
 
 /* ---------------------------------------------------------------------------------------------------------- values --- */
 
-/* The number in column `role`, in the units of the fit; `fallback` when there is no such column. */
-static double take(struct reader *reader, enum role role, double fallback, unsigned *wrong) {
-	if (reader->columns.at[role] < 0) return fallback;
+/* The number in column `kind`, in the units of the fit; `fallback` when there is no such column. */
+static double take(struct reader *reader, enum column_kind kind, double fallback, unsigned *wrong) {
+	if (reader->columns.at[kind] < 0) return fallback;
 	double value;
-	if (!field_number(&reader->rows.fields[reader->columns.at[role]], role <= ROLE_C, &value)) {
-		*wrong |= 1u << role;
+	if (!field_number(&reader->rows.fields[reader->columns.at[kind]], kind <= COLUMN_C, &value)) {
+		*wrong |= 1u << kind;
 		return NAN;
 	}
-	return value * reader->scale[role];
+	return value * reader->scale[kind];
 }
 
 /* Whatever the row holds, good or bad. */
@@ -125,21 +125,22 @@ static struct error *read_row(struct reader *reader, size_t line, struct candida
 	const struct columns *columns = &reader->columns;
 	*row = (struct candidate){.point = {.line = line}};
 	struct fit_point *point = &row->point;
-	point->N = take(reader, ROLE_N, NAN, &row->wrong);
-	point->D = take(reader, ROLE_D, NAN, &row->wrong);
-	point->C = take(reader, ROLE_C, NAN, &row->wrong);
-	if (columns->at[ROLE_N] < 0) point->N = point->C / point->D / 6;
-	if (columns->at[ROLE_D] < 0) point->D = point->C / point->N / 6;
-	if (columns->at[ROLE_C] < 0) point->C = 6 * point->N * point->D;
-	point->loss = take(reader, ROLE_LOSS, NAN, &row->wrong);
-	point->loss_error = take(reader, ROLE_LOSS_ERROR, NAN, &row->wrong);
-	point->weight = take(reader, ROLE_WEIGHT, 1, &row->wrong);
-	TRY(keep_field(reader, ROLE_ID, &point->id));
+	point->N = take(reader, COLUMN_N, NAN, &row->wrong);
+	point->D = take(reader, COLUMN_D, NAN, &row->wrong);
+	point->C = take(reader, COLUMN_C, NAN, &row->wrong);
+	if (columns->at[COLUMN_N] < 0) point->N = point->C / point->D / 6;
+	if (columns->at[COLUMN_D] < 0) point->D = point->C / point->N / 6;
+	if (columns->at[COLUMN_C] < 0) point->C = 6 * point->N * point->D;
+	point->loss = take(reader, COLUMN_LOSS, NAN, &row->wrong);
+	point->loss_error = take(reader, COLUMN_LOSS_ERROR, NAN, &row->wrong);
+	point->weight = take(reader, COLUMN_WEIGHT, 1, &row->wrong);
+	TRY(keep_field(reader, COLUMN_ID, &point->id));
 	char buffer[HUMAN_SIZE];
-	const char *fit = columns->at[ROLE_FIT] < 0 ? "1" : field_text(&reader->rows.fields[columns->at[ROLE_FIT]], buffer);
+	const char *fit =
+	    columns->at[COLUMN_FIT] < 0 ? "1" : field_text(&reader->rows.fields[columns->at[COLUMN_FIT]], buffer);
 	row->excluded = strcmp(fit, "0") == 0 || strcasecmp(fit, "false") == 0;
 	row->excluded_known = row->excluded || *fit == 0 || strcmp(fit, "1") == 0 || strcasecmp(fit, "true") == 0;
-	return row->excluded ? keep_field(reader, ROLE_REASON, &row->reason) : NULL;
+	return row->excluded ? keep_field(reader, COLUMN_REASON, &row->reason) : NULL;
 }
 
 /* Does the row meet all conditions? When not it is left out, or complained of, here. */
@@ -151,7 +152,7 @@ static struct error *check_filters(struct reader *reader, const struct candidate
 		unsigned wrong = filter->column < 0 ? row->wrong & ((1u << QUANTITIES) - 1) : 0;
 		*admitted = !wrong && filter_admits(filter, reader->rows.fields, &row->point, &comparable);
 		if (*admitted) continue;
-		if (wrong) return complain_of(reader, &row->point, (enum role)__builtin_ctz(wrong), "a number");
+		if (wrong) return complain_of(reader, &row->point, (enum column_kind)__builtin_ctz(wrong), "a number");
 		if (comparable) return leave_out(reader, &row->point, LEFT_OUT_BY_FILTER, reader->refusals[i]);
 		char complaint[256], buffer[HUMAN_SIZE], column[SHOWN_SIZE], found[SHOWN_SIZE], source[SHOWN_SIZE];
 		snprintf(
@@ -188,29 +189,29 @@ static struct error *add_point(struct reader *reader, const struct candidate *ro
 	const struct fit_point *point = &row->point;
 	struct fit_points *points = reader->points;
 	const double values[QUANTITIES] = {point->N, point->D, point->C, point->loss};
-	if (row->wrong) return complain_of(reader, point, (enum role)__builtin_ctz(row->wrong), "a number");
+	if (row->wrong) return complain_of(reader, point, (enum column_kind)__builtin_ctz(row->wrong), "a number");
 	if (reader->optima && isnan(point->N))
 		return leave_out(reader, point, LEFT_OUT_BY_TABLE, "no optimum at this budget");
-	for (enum role role = ROLE_N; role <= ROLE_LOSS; role++)
-		if (columns->at[role] >= 0 && !usable(values[role]))
-			return complain_of(reader, point, role, "a finite number above zero");
-	for (enum role role = ROLE_N; role <= ROLE_C; role++) {
+	for (enum column_kind kind = COLUMN_N; kind <= COLUMN_LOSS; kind++)
+		if (columns->at[kind] >= 0 && !usable(values[kind]))
+			return complain_of(reader, point, kind, "a finite number above zero");
+	for (enum column_kind kind = COLUMN_N; kind <= COLUMN_C; kind++) {
 		static const char *const formulas[] = {"N = C/(6 D)", "D = C/(6 N)", "C = 6 N D"};
 		char complaint[128];
-		if (usable(values[role])) continue;
+		if (usable(values[kind])) continue;
 		snprintf(
 		    complaint, sizeof complaint, "column %s: found %g, expected a number that a double can hold",
-		    formulas[role], values[role]);
+		    formulas[kind], values[kind]);
 		return complain(reader, point, complaint);
 	}
 	if (point->loss_error < 0 || isinf(point->loss_error))
-		return complain_of(reader, point, ROLE_LOSS_ERROR, "a standard error of zero or more, or nothing");
+		return complain_of(reader, point, COLUMN_LOSS_ERROR, "a standard error of zero or more, or nothing");
 	if (!(point->weight >= 0 && point->weight <= MOST_WEIGHT))
-		return complain_of(reader, point, ROLE_WEIGHT, "a weight from 0 to 1e100");
+		return complain_of(reader, point, COLUMN_WEIGHT, "a weight from 0 to 1e100");
 	if (point->weight < DBL_MIN) return leave_out(reader, point, LEFT_OUT_BY_TABLE, "weight 0");
 	struct labels labels;
-	TRY(keep_field(reader, ROLE_GROUP, &labels.group));
-	TRY(keep_field(reader, ROLE_SEED, &labels.seed));
+	TRY(keep_field(reader, COLUMN_GROUP, &labels.group));
+	TRY(keep_field(reader, COLUMN_SEED, &labels.seed));
 	TRY(array_reserve((void **)&points->items, &reader->capacity, points->count + 1, sizeof *points->items));
 	TRY(array_reserve((void **)&reader->labels, &reader->labels_capacity, points->count + 1, sizeof *reader->labels));
 	TRY(keep_extra(reader));
@@ -240,7 +241,7 @@ static struct error *read_rows(struct reader *reader) {
 			continue;
 		}
 		if (!row.excluded_known) {
-			TRY(complain_of(reader, &row.point, ROLE_FIT, "1 (use this row) or 0 (leave it out)"));
+			TRY(complain_of(reader, &row.point, COLUMN_FIT, "1 (use this row) or 0 (leave it out)"));
 			continue;
 		}
 		bool admitted;
@@ -314,28 +315,28 @@ static struct error *prepare(struct reader *reader, const struct fit_input *inpu
 	struct fit_points *points = reader->points;
 	reader->skip_bad = input->skip_bad;
 	reader->optima = input->optima;
-	for (enum role role = 0; role < ROLES; role++) reader->scale[role] = 1;
-	reader->scale[ROLE_N] = scale_of(input->N_scale);
-	reader->scale[ROLE_D] = scale_of(input->D_scale);
-	reader->scale[ROLE_C] = scale_of(input->C_scale);
-	reader->scale[ROLE_LOSS] = reader->scale[ROLE_LOSS_ERROR] = scale_of(input->loss_scale);
-	for (enum role role = 0; role < ROLES; role++)
-		if (!(usable(reader->scale[role])))
+	for (enum column_kind kind = 0; kind < COLUMN_KINDS; kind++) reader->scale[kind] = 1;
+	reader->scale[COLUMN_N] = scale_of(input->N_scale);
+	reader->scale[COLUMN_D] = scale_of(input->D_scale);
+	reader->scale[COLUMN_C] = scale_of(input->C_scale);
+	reader->scale[COLUMN_LOSS] = reader->scale[COLUMN_LOSS_ERROR] = scale_of(input->loss_scale);
+	for (enum column_kind kind = 0; kind < COLUMN_KINDS; kind++)
+		if (!(usable(reader->scale[kind])))
 			return error_new(
-			    ERROR_USAGE, "a scale is %g; expected a finite number above zero, such as 1e9", reader->scale[role]);
+			    ERROR_USAGE, "a scale is %g; expected a finite number above zero, such as 1e9", reader->scale[kind]);
 	TRY(columns_find(&reader->rows, input, &reader->columns, &points->notes));
 	points->input = *input;
-	points->input.N_scale = reader->scale[ROLE_N];
-	points->input.D_scale = reader->scale[ROLE_D];
-	points->input.C_scale = reader->scale[ROLE_C];
-	points->input.loss_scale = reader->scale[ROLE_LOSS];
+	points->input.N_scale = reader->scale[COLUMN_N];
+	points->input.D_scale = reader->scale[COLUMN_D];
+	points->input.C_scale = reader->scale[COLUMN_C];
+	points->input.loss_scale = reader->scale[COLUMN_LOSS];
 	const char **names[] = {&points->input.N,      &points->input.D,          &points->input.C,
 	                        &points->input.loss,   &points->input.loss_error, &points->input.group,
 	                        &points->input.weight, &points->input.seed};
-	for (enum role role = 0; role < COUNT_OF(names); role++) {
-		*names[role] = NULL;
-		if (reader->columns.names[role]) TRY(keep(reader, reader->columns.names[role], names[role]));
-		if (role < QUANTITIES) points->guessed[role] = reader->columns.guessed[role];
+	for (enum column_kind kind = 0; kind < COUNT_OF(names); kind++) {
+		*names[kind] = NULL;
+		if (reader->columns.names[kind]) TRY(keep(reader, reader->columns.names[kind], names[kind]));
+		if (kind < QUANTITIES) points->guessed[kind] = reader->columns.guessed[kind];
 	}
 	reader->extra = array_new(input->extra_count + 1, sizeof *reader->extra);
 	if (!reader->extra) return error_memory(input->extra_count * sizeof *reader->extra);
@@ -371,7 +372,7 @@ static struct error *number_labels(struct reader *reader) {
 	struct fit_points *points = reader->points;
 	const char **names = array_new(points->count + 1, sizeof *names);
 	if (!names) return error_memory(points->count * sizeof *names);
-	bool groups = reader->columns.at[ROLE_GROUP] >= 0, seeds = reader->columns.at[ROLE_SEED] >= 0;
+	bool groups = reader->columns.at[COLUMN_GROUP] >= 0, seeds = reader->columns.at[COLUMN_SEED] >= 0;
 	for (size_t i = 0; i < points->count; i++) names[i] = reader->labels[i].group ? reader->labels[i].group : "";
 	struct error *error = number_rungs(points, groups ? names : NULL);
 	for (size_t i = 0; i < points->count; i++) names[i] = reader->labels[i].seed ? reader->labels[i].seed : "";

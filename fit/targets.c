@@ -159,13 +159,13 @@ struct error *targets_from_plan(struct targets *targets, const char *path, const
 		    "%s: found neither \"rungs\" nor \"runs\"; expected a plan of 'rung plan --json', or "
 		    "{\"runs\": [{\"N\": 1e6, \"D\": 2e7, \"id\": \"any\"}]}",
 		    path);
-	else if (!points->N_column || strcmp(points->N_column, "N") != 0)
+	else if (!points->input.N || strcmp(points->input.N, "N") != 0)
 		error = error_new(
 		    ERROR_DATA,
 		    "%s: its sizes count hidden parameters, 12 depth width^2, the column N of a lab; the table's N was read "
 		    "from "
 		    "'%s'. Name the places yourself with --at N,D",
-		    path, points->N_column ? points->N_column : "nothing");
+		    path, points->input.N ? points->input.N : "nothing");
 	else
 		error = add_rungs(targets, plan, path, points);
 	cJSON_Delete(plan);
