@@ -194,7 +194,7 @@ static struct error *run(const struct operands *operands, const struct predict_o
 }
 
 int predict_command(int argc, char **argv) {
-	struct predict_options options;
+	struct predict_options options = {0};
 	struct operands operands = {0};
 	bool help = false;
 	struct error *error = options_parse(rows, COUNT_OF(rows), &options, argc, argv, &operands, &help);
