@@ -44,7 +44,7 @@ static void plans(void **state) {
 	struct fit_surface truth = small_surface(0.8, 0.3, 0.35);
 	struct fit_points points = make_points(&truth, &DECADE_SHAPE, 0, 0, 1);
 	struct targets targets = {0};
-	points.N_column = "N";
+	points.input.N = "N";
 	points.items[0].N = 12 * 2 * 16 * 16; /* 6144 parameters, at 1M tokens: within 2 % of 1.01M */
 	points.items[0].id = "seen";
 	/* Settings of the plan hold for rungs without their own; seeds of one place are one; what is there is counted. */
@@ -82,7 +82,7 @@ static void plans(void **state) {
 	};
 	for (size_t i = 0; i < COUNT_OF(bad); i++)
 		expect_failure(plan_targets(bad[i].json, &points, &targets), ERROR_DATA, bad[i].message);
-	points.N_column = "params";
+	points.input.N = "params";
 	expect_failure(
 	    plan_targets("{\"rungs\": [{\"width\": 16, \"depth\": 1, \"horizons\": [1]}]}", &points, &targets), ERROR_DATA,
 	    "the table's N was read from 'params'");
@@ -244,8 +244,8 @@ static void write_forecast(const char *path, struct forecast *forecast, uint64_t
 	struct fit_points points = make_points(&truth, &DECADE_SHAPE, 0.003, 0, 1);
 	struct targets targets = TARGETS("1.8M,64M", "1.8M,128M");
 	struct text text = {0};
-	points.N_column = "model \"size\"";
-	points.loss_column = "loss";
+	points.input.N = "model \"size\"";
+	points.input.loss = "loss";
 	targets.items[1].id = strdup("r\303\251sum\303\251");
 	points.items[7].id = "seventh";
 	expect_success(forecast_make(&points, &targets, &usual, forecast));
@@ -395,7 +395,7 @@ static struct forecast small_forecast(void) {
 
 static struct fit_points parsed(const char *text) {
 	struct fit_points points;
-	expect_success(fit_points_parse("runs.csv", text, strlen(text), &(struct fit_columns){0}, &points));
+	expect_success(fit_points_parse("runs.csv", text, strlen(text), &(struct fit_input){0}, &points));
 	return points;
 }
 
