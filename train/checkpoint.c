@@ -100,18 +100,27 @@ static char *with_suffix(const char *stem, const char *suffix) {
 static const struct {
 	const char *key;
 	size_t offset;
-	bool whole; /* int64_t, otherwise double */
+	bool whole;  /* int64_t, otherwise double */
+	bool shared; /* a run goes on with its trunk's when it begins from a branch of it */
 } counters[] = {
-    {"loss_sum", offsetof(struct train_state, loss_sum), false},
-    {"loss_count", offsetof(struct train_state, loss_count), true},
-    {"tail_sum", offsetof(struct train_state, tail_sum), false},
-    {"tail_count", offsetof(struct train_state, tail_count), true},
-    {"clipped", offsetof(struct train_state, clipped), true},
-    {"held_out", offsetof(struct train_state, held_out), false},
-    {"seconds", offsetof(struct train_state, seconds), false},
-    {"step_seconds", offsetof(struct train_state, step_seconds), false},
-    {"core_seconds", offsetof(struct train_state, core_seconds), false},
-    {"trained_tokens", offsetof(struct train_state, trained_tokens), false},
+    {"loss_sum", offsetof(struct train_state, loss_sum), false, false},
+    {"loss_count", offsetof(struct train_state, loss_count), true, false},
+    {"tail_sum", offsetof(struct train_state, tail_sum), false, false},
+    {"tail_count", offsetof(struct train_state, tail_count), true, false},
+    {"clipped", offsetof(struct train_state, clipped), true, false},
+    {"held_out", offsetof(struct train_state, held_out), false, false},
+    {"seconds", offsetof(struct train_state, seconds), false, false},
+    {"step_seconds", offsetof(struct train_state, step_seconds), false, false},
+    {"core_seconds", offsetof(struct train_state, core_seconds), false, false},
+    {"trained_tokens", offsetof(struct train_state, trained_tokens), false, false},
+    {"smooth_sum", offsetof(struct train_state, smooth_sum), false, true},
+    {"smooth_weight", offsetof(struct train_state, smooth_weight), false, true},
+    {"lowest", offsetof(struct train_state, lowest), false, true},
+    {"rise", offsetof(struct train_state, rise), false, true},
+    {"highest_rise", offsetof(struct train_state, highest_rise), false, true},
+    {"proven", offsetof(struct train_state, proven), true, false},
+    {"settled", offsetof(struct train_state, settled), true, false},
+    {"settling", offsetof(struct train_state, settling), true, false},
 };
 
 struct error *checkpoint_write(const char *stem, struct train_state *state, const struct checkpoint_owner *owner) {
@@ -163,10 +172,11 @@ static struct error *check_text(
 	    meaning, found, expected);
 }
 
-/* The counters and the log of a checkpoint of the same run. */
-static struct error *read_progress(const struct safetensors *file, const char *path, struct train_state *state) {
+static struct error *read_counters(
+    const struct safetensors *file, const char *path, bool branch, struct train_state *state) {
 	for (size_t i = 0; i < COUNT_OF(counters); i++) {
 		double value;
+		if (branch && !counters[i].shared) continue;
 		TRY(safetensors_number(file, path, counters[i].key, &value));
 		char *field = (char *)state + counters[i].offset;
 		if (counters[i].whole)
@@ -174,6 +184,10 @@ static struct error *read_progress(const struct safetensors *file, const char *p
 		else
 			*(double *)(void *)field = value;
 	}
+	return NULL;
+}
+
+static struct error *read_log(const struct safetensors *file, const char *path, struct train_state *state) {
 	const char *log;
 	TRY(safetensors_text(file, path, "log", &log));
 	text_clear(&state->log);
@@ -204,7 +218,8 @@ struct error *checkpoint_read(
 	if (!error) error = copy_tensors(&weights, weights_path, table, "", model_parameters(state->model));
 	if (!error) error = copy_tensors(&rest, state_path, table, "first.", state->optimizer.first);
 	if (!error) error = copy_tensors(&rest, state_path, table, "second.", state->optimizer.second);
-	if (!error && !branch) error = read_progress(&rest, state_path, state);
+	if (!error) error = read_counters(&rest, state_path, branch, state);
+	if (!error && !branch) error = read_log(&rest, state_path, state);
 	if (!error) state->step = (int64_t)step;
 done:
 	free(weights_path);
@@ -216,8 +231,7 @@ done:
 
 /* ----------------------------------------------------------------------------------- the two latest of a running run --- */
 
-#define STEP_FORMAT "step-%012lld"
-enum { KEPT = 2, MOST_CHECKPOINTS = 16 };
+enum { LATEST = 2, MOST_CHECKPOINTS = 16 };
 
 /* Steps that have a state file, newest first, at most MOST_CHECKPOINTS. */
 static int list_steps(const char *folder, long long steps[MOST_CHECKPOINTS]) {
@@ -241,10 +255,14 @@ static int list_steps(const char *folder, long long steps[MOST_CHECKPOINTS]) {
 	return count;
 }
 
-static char *step_stem(const char *folder, long long step) {
-	char name[32];
-	snprintf(name, sizeof name, STEP_FORMAT, step);
-	return path_join(folder, name);
+char *checkpoint_name(int64_t step, char out[CHECKPOINT_NAME_SIZE]) {
+	snprintf(out, CHECKPOINT_NAME_SIZE, "step-%012lld", (long long)step);
+	return out;
+}
+
+static char *step_stem(const char *folder, int64_t step) {
+	char name[CHECKPOINT_NAME_SIZE];
+	return path_join(folder, checkpoint_name(step, name));
 }
 
 /* Removes every checkpoint but those of the `count` steps in `keep`, and what killed processes left half written. Best
@@ -299,9 +317,14 @@ struct error *checkpoint_save(const char *folder, struct train_state *state, con
 	free(stem);
 	if (error) return error;
 	long long steps[MOST_CHECKPOINTS];
-	const int count = list_steps(folder, steps);
-	remove_others(folder, steps, count < KEPT ? count : KEPT);
+	const int count = list_steps(folder, steps), latest = count < LATEST ? count : LATEST;
+	const long long kept[] = {steps[0], steps[latest - 1], state->proven, state->settled, state->settling};
+	remove_others(folder, kept, COUNT_OF(kept));
 	return NULL;
+}
+
+void checkpoint_keep(const char *folder, int64_t step) {
+	remove_others(folder, &(long long){step}, 1);
 }
 
 void checkpoint_remove_all(const char *folder) {

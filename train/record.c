@@ -53,6 +53,16 @@ static bool add_shape(cJSON *root, const struct checkpoint_owner *owner) {
 	       json_add_number(object, "attention_flops", counts.attention_flops);
 }
 
+/* How a diverged run came to its end. */
+static bool add_end(cJSON *result, const struct train_end *end) {
+	cJSON *object = cJSON_AddObjectToObject(result, "divergence");
+	return object && cJSON_AddStringToObject(object, "reason", divergence_reason(end->reason)) &&
+	       json_add_number(object, "step", (double)end->step) && json_add_number(object, "loss", end->loss) &&
+	       json_add_number(object, "gradient_norm", end->gradient_norm) &&
+	       json_add_number(object, "smoothed", end->smoothed) && json_add_number(object, "lowest", end->lowest) &&
+	       cJSON_AddStringToObject(object, "checkpoint", end->checkpoint);
+}
+
 static bool add_result(cJSON *root, const struct train_result *result) {
 	cJSON *object = cJSON_AddObjectToObject(root, "result");
 	if (!object) return false;
@@ -63,7 +73,9 @@ static bool add_result(cJSON *root, const struct train_result *result) {
 		if (!json_add_number(object, fields[i].key, value)) return false;
 	}
 	char hex[HASH_HEX_SIZE];
-	return cJSON_AddStringToObject(object, "weights_hash", hash_hex(result->weights_hash, hex)) != NULL;
+	return json_add_number(object, "highest_rise", result->highest_rise) &&
+	       cJSON_AddStringToObject(object, "weights_hash", hash_hex(result->weights_hash, hex)) &&
+	       (!result->diverged || add_end(object, &result->end));
 }
 
 struct error *record_write(

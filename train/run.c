@@ -19,7 +19,8 @@ struct run {
 	char id[HASH_HEX_SIZE], recipe[HASH_HEX_SIZE];
 	double started, spent_before; /* clock at the start, seconds of earlier processes */
 	double checkpointed;          /* clock at the last checkpoint */
-	double smooth_loss;
+	int64_t saved;                /* step of the latest checkpoint; 0: none */
+	double ln_V;                  /* the loss of knowing nothing */
 	int threads;
 	bool recorded; /* run.json is there */
 };
@@ -70,6 +71,17 @@ static char *stem_of(const char *state_path) {
 	return strndup(state_path, has ? length - tail : length);
 }
 
+/* Before the first step. */
+static void start_over(const struct run *run, struct train_state *state) {
+	struct text log = state->log;
+	text_clear(&log);
+	*state = (struct train_state){.model = state->model, .optimizer = state->optimizer, .log = log, .held_out = NAN};
+	divergence_begin(state);
+	memset(state->optimizer.first, 0, model_tensors(state->model)->total * sizeof(float));
+	memset(state->optimizer.second, 0, model_tensors(state->model)->total * sizeof(float));
+	model_initialise(state->model, (uint64_t)run->config->seed);
+}
+
 /* From the run's own latest checkpoint, else from the trunk's branch, else from the beginning. */
 static struct error *begin(struct run *run) {
 	bool found;
@@ -83,20 +95,10 @@ static struct error *begin(struct run *run) {
 		say(run->job, message);
 		error_free(damage);
 	}
+	run->saved = found ? run->state.step : 0;
 	if (found) return NULL;
-	/* A damaged checkpoint may have been half read. */
-	text_clear(&run->state.log);
-	run->state.step = run->state.loss_count = run->state.tail_count = run->state.clipped = 0;
-	run->state.loss_sum = run->state.tail_sum = run->state.seconds = run->state.step_seconds = 0;
-	run->state.core_seconds = 0;
-	run->state.trained_tokens = 0;
-	run->state.held_out = NAN;
-	if (!run->job->start) {
-		memset(run->state.optimizer.first, 0, model_tensors(run->state.model)->total * sizeof(float));
-		memset(run->state.optimizer.second, 0, model_tensors(run->state.model)->total * sizeof(float));
-		model_initialise(run->state.model, (uint64_t)run->config->seed);
-		return NULL;
-	}
+	start_over(run, &run->state); /* a damaged checkpoint may have been half read */
+	if (!run->job->start) return NULL;
 	char *stem = stem_of(run->job->start);
 	if (!stem) return error_memory(strlen(run->job->start));
 	struct error *error = checkpoint_read(stem, &run->state, &run->owner, true);
@@ -146,6 +148,7 @@ static struct error *finish(struct run *run, struct train_result *result) {
 	result->peak_fraction =
 	    result->gflops / result->peak_gflops * (state->step_seconds / state->core_seconds); /* NaN without steps */
 	result->memory_bytes = peak_memory_bytes();
+	result->highest_rise = state->highest_rise;
 	TRY(record_write(
 	    run->job->folder, &run->owner, run->job->trunk, result->diverged ? RECORD_DIVERGED : RECORD_DONE, result));
 	if (!result->diverged) checkpoint_remove_all(run->job->folder);
@@ -167,10 +170,13 @@ static struct error *write_log(const struct run *run) {
 static void add_log_line(struct run *run, double gradient_norm, double held_out, double held_out_error) {
 	struct train_state *state = &run->state;
 	text_add(
-	    &state->log, "{\"step\": %lld, \"tokens\": %lld, \"rate\": %.9g, \"loss\": %.9g, \"gradient_norm\": %.9g",
+	    &state->log, "{\"step\": %lld, \"tokens\": %lld, \"rate\": %.9g, \"loss\": %.9g, \"gradient_norm\": ",
 	    (long long)state->step, (long long)(state->step * run->steps.tokens_per_step),
-	    train_schedule(&run->steps, state->step - 1) * run->config->rate, state->loss_sum / (double)state->loss_count,
-	    gradient_norm);
+	    train_schedule(&run->steps, state->step - 1) * run->config->rate, state->loss_sum / (double)state->loss_count);
+	if (isfinite(gradient_norm))
+		text_add(&state->log, "%.9g", gradient_norm);
+	else
+		text_add_string(&state->log, "null");
 	if (isnan(held_out))
 		text_add_string(&state->log, ", \"held_out\": null, \"held_out_error\": null}\n");
 	else
@@ -184,7 +190,7 @@ static void report_progress(struct run *run) {
 	const struct train_progress progress = {
 	    .step = run->state.step,
 	    .steps = run->last_step,
-	    .loss = run->smooth_loss,
+	    .loss = divergence_smoothed(&run->state),
 	    .held_out = run->state.held_out,
 	    .tokens_per_second = run->state.step_seconds > 0 ? run->state.trained_tokens / run->state.step_seconds : 0,
 	};
@@ -204,16 +210,57 @@ static struct error *leave_branch(struct run *run) {
 	return NULL;
 }
 
-static struct error *diverged(struct run *run, struct train_result *result, double loss, double norm) {
+/* Of a run that diverged, the one checkpoint to keep: `step`, else the branch that it began with, else what it was before the
+ * first step, which is made again. */
+static struct error *keep_last_good(struct run *run, int64_t step, char name[CHECKPOINT_NAME_SIZE]) {
+	checkpoint_name(step, name);
+	if (step == 0 && run->job->start) {
+		const char *slash = strrchr(run->job->start, '/');
+		char *stem = stem_of(slash ? slash + 1 : run->job->start);
+		if (!stem) return error_memory(strlen(run->job->start));
+		snprintf(name, CHECKPOINT_NAME_SIZE, "%.31s", stem);
+		free(stem);
+	} else if (step == 0) {
+		struct train_state first = {.model = run->state.model, .optimizer = run->state.optimizer};
+		start_over(run, &first);
+		TRY(checkpoint_save(run->job->folder, &first, &run->owner));
+	}
+	checkpoint_keep(run->job->folder, step);
+	return NULL;
+}
+
+/* Ends the run: the log so far, the record, and of the checkpoints the last good one. */
+static struct error *diverge(
+    struct run *run, struct train_result *result, enum train_divergence reason, int64_t step, double loss,
+    double norm) {
+	const struct train_state *state = &run->state;
+	const double smoothed = divergence_smoothed(state);
+	static const char *const words[] = {
+	    [DIVERGED_NOT_FINITE] = "a loss or gradient that is not finite",
+	    [DIVERGED_ABOVE] = "a loss above ln V + 1, one more than knowing nothing",
+	    [DIVERGED_SPIKE] = "a loss spike",
+	};
 	result->loss = result->loss_error = NAN;
 	result->diverged = true;
+	result->end = (struct train_end){
+	    .reason = reason,
+	    .step = step,
+	    .loss = loss,
+	    .gradient_norm = norm,
+	    .smoothed = smoothed,
+	    .lowest = state->lowest};
+	if (state->loss_count) add_log_line(run, norm, NAN, NAN);
 	TRY(write_log(run));
+	TRY(keep_last_good(run, reason == DIVERGED_SPIKE ? state->settled : state->proven, result->end.checkpoint));
 	TRY(finish(run, result));
+	char risen[80] = "";
+	if (isfinite(state->lowest))
+		snprintf(risen, sizeof risen, "; smoothed train loss %.4g, at best %.4g", smoothed, state->lowest);
 	return error_new(
 	    ERROR_DIVERGED,
-	    "%s: the run diverged at step %lld (train loss %g, gradient norm %g); its record says so, and the latest "
-	    "checkpoint stays if there was one. Try a lower --rate or a longer --warmup-tokens",
-	    run->job->folder, (long long)run->state.step + 1, loss, norm);
+	    "%s: the run diverged at step %lld: %s (loss %g, gradient norm %g%s). Its record says so; the last good "
+	    "checkpoint, %s, stays. Try a lower --rate or a longer --warmup-tokens",
+	    run->job->folder, (long long)step, words[reason], loss, norm, risen, result->end.checkpoint);
 }
 
 /* The threads of the next step. */
@@ -232,8 +279,8 @@ static struct error *one_step(struct run *run, struct train_result *result, doub
 	TRY(train_batch(run->config, run->corpus, state->step, run->tokens));
 	const double loss = model_gradient(state->model, run->tokens, (int)run->config->batch);
 	optimizer_step(&state->optimizer, state->model, run->config, &run->steps, state->step, norm);
-	const double limit = log((double)corpus_info(run->corpus)->vocab) + 1;
-	if (!(loss <= limit) || !isfinite(*norm)) return diverged(run, result, loss, *norm);
+	enum train_divergence divergence = divergence_of_step(loss, *norm, run->ln_V);
+	if (divergence) return diverge(run, result, divergence, state->step + 1, loss, *norm);
 
 	state->step++;
 	state->loss_sum += loss;
@@ -247,7 +294,9 @@ static struct error *one_step(struct run *run, struct train_result *result, doub
 	state->step_seconds += seconds;
 	state->core_seconds += seconds * run->threads;
 	state->trained_tokens += (double)run->steps.tokens_per_step;
-	run->smooth_loss = run->smooth_loss == 0 ? loss : 0.98 * run->smooth_loss + 0.02 * loss;
+	divergence = divergence_note(state, &run->steps, loss, run->ln_V);
+	if (divergence) return diverge(run, result, divergence, state->step, loss, *norm);
+	divergence_settle(state, &run->steps, run->saved);
 	return NULL;
 }
 
@@ -257,6 +306,7 @@ static struct error *save(struct run *run) {
 	if (!run->recorded) TRY(record_write(run->job->folder, &run->owner, run->job->trunk, RECORD_RUNNING, NULL));
 	run->recorded = true;
 	TRY(checkpoint_save(run->job->folder, &run->state, &run->owner));
+	run->saved = run->state.step;
 	TRY(write_log(run));
 	run->checkpointed = clock_seconds();
 	return NULL;
@@ -278,6 +328,8 @@ static struct error *loop(struct run *run, struct train_result *result) {
 				    state->model, run->corpus, final ? run->config->eval_tokens : run->config->curve_tokens, &held_out,
 				    &held_out_error));
 				state->held_out = held_out;
+				const enum train_divergence divergence = divergence_of_step(held_out, norm, run->ln_V);
+				if (divergence) return diverge(run, result, divergence, state->step, held_out, norm);
 			}
 			add_log_line(run, norm, held_out, held_out_error);
 			if (final) {
@@ -341,6 +393,7 @@ struct error *train_run(
 	const struct corpus_info *info = corpus_info(corpus);
 	struct run run = {
 	    .config = config, .job = job, .corpus = corpus, .steps = train_steps(config), .started = clock_seconds()};
+	run.ln_V = log((double)info->vocab);
 	TRY(train_config_check(config, info));
 	TRY(check_job(job, &run.steps));
 	TRY(train_id(config, info, job->trunk, run.id));
@@ -351,8 +404,8 @@ struct error *train_run(
 	if (status == RECORD_DONE) return NULL;
 	if (status == RECORD_DIVERGED)
 		return error_new(
-		    ERROR_DIVERGED, "%s: this run diverged at step %lld before; remove the folder to try it again", job->folder,
-		    (long long)result->steps + 1);
+		    ERROR_DIVERGED, "%s: this run diverged before, after %lld steps; remove the folder to try it again",
+		    job->folder, (long long)result->steps);
 
 	machine_describe(&run.machine);
 	run.owner = (struct checkpoint_owner){

@@ -52,8 +52,30 @@ struct train_state {
 	double seconds, step_seconds; /* spent by all processes of this run */
 	double core_seconds;          /* step_seconds, each step's times its threads */
 	double trained_tokens;
+	double smooth_sum, smooth_weight; /* of the smoothed train loss; see divergence.c */
+	double lowest;                    /* that it has been; infinite at first */
+	double rise, highest_rise;        /* above it, as a part of what makes a spike: now, and at most so far */
+	/* Steps of checkpoints, 0: none. The latest that was gone on from for a step without harm; the latest that was for as
+	 * long as the smoothed loss looks back; the one that may become the latter. */
+	int64_t proven, settled, settling;
 	struct text log; /* the whole of log.jsonl; it travels in the checkpoint, so both always agree */
 };
+
+/* ------------------------------------------------------------------------------------------------- divergence.c --- */
+
+/* A step diverges when its loss or gradient is not finite, or its loss is above ln V + 1, one nat more than knowing
+ * nothing; so does an evaluation. A run also does when its smoothed loss (weights that fall to 1/e over 64 steps, or over
+ * 4096 tokens where that is more) stands above its lowest by a quarter of what had been learned, ln V - lowest, and by
+ * 0.25 nats at least. */
+enum train_divergence divergence_of_step(double loss, double gradient_norm, double ln_V);
+/* Takes the loss of a step into the smoothed one. */
+enum train_divergence divergence_note(
+    struct train_state *state, const struct train_steps *steps, double loss, double ln_V);
+/* A good step has been done, and `saved` is the latest checkpoint. */
+void divergence_settle(struct train_state *state, const struct train_steps *steps, int64_t saved);
+double divergence_smoothed(const struct train_state *state);
+void divergence_begin(struct train_state *state);
+const char *divergence_reason(enum train_divergence divergence); /* as in run.json */
 
 /* ------------------------------------------------------------------------------------------------ safetensors.c --- */
 
@@ -117,7 +139,7 @@ MUST_CHECK struct error *checkpoint_write(
 MUST_CHECK struct error *checkpoint_read(
     const char *stem, struct train_state *state, const struct checkpoint_owner *owner, bool branch);
 
-/* A running run keeps its two latest checkpoints. Tries the newest first; *found is false when there is none at all. When
+/* A running run keeps its two latest checkpoints, and those that divergence_settle names. Tries the newest first; *found is false when there is none at all. When
  * a damaged one was passed over, *damage is its error (the caller's), otherwise NULL. */
 MUST_CHECK struct error *checkpoint_latest(
     const char *folder, struct train_state *state, const struct checkpoint_owner *owner, bool *found,
@@ -125,6 +147,10 @@ MUST_CHECK struct error *checkpoint_latest(
 MUST_CHECK struct error *checkpoint_save(
     const char *folder, struct train_state *state, const struct checkpoint_owner *owner);
 void checkpoint_remove_all(const char *folder);
+void checkpoint_keep(const char *folder, int64_t step); /* removes all others */
+/* The name of its files without their suffixes. */
+#define CHECKPOINT_NAME_SIZE sizeof(((struct train_end *)NULL)->checkpoint)
+char *checkpoint_name(int64_t step, char out[CHECKPOINT_NAME_SIZE]);
 
 /* ------------------------------------------------------------------------------------------------------ record.c --- */
 

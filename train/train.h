@@ -56,6 +56,17 @@ int train_micro_batch(const struct train_config *config);
 
 #define TRAIN_RECORD_FORMAT 2 /* of run.json; since then it is sealed (json_read_sealed) */
 
+/* Why a run counts as diverged; train/state.h has the rules. */
+enum train_divergence { DIVERGED_NOT, DIVERGED_NOT_FINITE, DIVERGED_ABOVE, DIVERGED_SPIKE };
+
+struct train_end {
+	enum train_divergence reason;
+	int64_t step;               /* that diverged, from 1 */
+	double loss, gradient_norm; /* of that step */
+	double smoothed, lowest;    /* train loss; NaN and infinite before there is enough of it */
+	char checkpoint[32];        /* the last good one, which stays: "step-000000000123", or the trunk's "branch-..." */
+};
+
 /* What a run has come to. Losses in nats per token. */
 struct train_result {
 	int64_t steps, tokens;
@@ -71,7 +82,9 @@ struct train_result {
 	double peak_gflops, peak_fraction; /* of one core; what its threads made of the peak of as many cores */
 	double memory_bytes;
 	uint64_t weights_hash; /* XXH64 of the final parameters */
+	double highest_rise;   /* of the smoothed train loss above its lowest, as a part of what counts as a spike */
 	bool diverged;
+	struct train_end end; /* of a run that diverged; not read back from a record */
 };
 
 struct train_progress {
@@ -102,8 +115,8 @@ struct train_job {
 };
 
 /* Trains, or goes on with, or (when run.json says done) just reads the run. Fails with ERROR_INTERRUPTED after a
- * checkpoint when a signal asks for it, and with ERROR_DIVERGED when a loss or gradient is not finite or the loss exceeds
- * ln V + 1, one nat more than knowing nothing: the record then says so and the last good checkpoint stays. */
+ * checkpoint when a signal asks for it, and with ERROR_DIVERGED when the run diverges: the record then says so, and the last
+ * good checkpoint stays. */
 MUST_CHECK struct error *train_run(
     const struct train_config *config, struct corpus *corpus, const struct train_job *job, struct train_result *result);
 
