@@ -5,7 +5,11 @@
 
 #include "fit/fit.h"
 
-/* ----------------------------------------------------------------------------------------------------- Akima (akima.c) --- */
+/* ---------------------------------------------------------------------------------------------- cubics (monotone.c, akima.c) --- */
+
+/* The cubic through (x, y), x ascending, that is monotone between points (Fritsch and Carlson 1980, SIAM J. Numer. Anal. 17;
+ * slopes of Fritsch and Butland 1984); `at` lies between the first and the last. */
+double monotone_at(const double *x, const double *y, size_t count, double at);
 
 /* The slopes at the knots of Akima's piecewise cubic (Akima 1970, J. ACM 17, 589). With m_i the slope between knots i and
  * i + 1, the slope at knot i is
@@ -137,5 +141,137 @@ struct design_options {
 	bool json;
 };
 MUST_CHECK struct error *design_command(const struct design_options *options);
+
+/* ---------------------------------------------------------------------------------- losses at equal compute (budgets.c) --- */
+
+#define FIT_MISMATCH                                                                                                   \
+	0.10 /* by how much the FLOPs of a finished run may miss a budget at which it is read (Porian et al.) */
+
+/* A measurement of a run. Rows of one run (and one N) are read off between each other: the checkpoints of a training
+ * curve, or the finished runs of one size. */
+struct budget_row {
+	double N, D, C, loss;
+	double label; /* the budget that the table says it belongs to; NaN: it does not say */
+	int run;
+};
+
+/* At which budgets. Listed by the user; the labels of the rows; groups of rows whose C agree within 5 %, where these
+ * hold four sizes or more and most rows; or evenly spaced where enough sizes can be read off. */
+enum budget_source { BUDGETS_AUTOMATIC, BUDGETS_GROUPED, BUDGETS_LABELLED, BUDGETS_LISTED };
+struct budget_plan {
+	enum budget_source source;
+	double *C; /* (count) ascending */
+	size_t count;
+};
+MUST_CHECK struct error *budget_plan_make(
+    const struct budget_row *rows, size_t n, const double *listed, size_t listed_count, struct budget_plan *plan);
+void budget_plan_free(struct budget_plan *plan);
+
+/* The loss of every size at a budget: of each run by a monotone cubic in (ln C, ln loss) between its measurements (its D by
+ * a straight line in logs), or its nearest measurement when that misses the budget by FIT_MISMATCH or less; the best of
+ * a size's runs. At labelled budgets and groups finished runs more than a factor of 4 apart are not interpolated. */
+struct budget {
+	double C;
+	struct fit_optimum *points; /* (count) ascending in N */
+	size_t count;
+	double offset, slope; /* ln D = offset - slope ln N along it, by least squares: ln(C / 6) and 1 where C = 6 N D */
+};
+struct budgets {
+	struct budget *items; /* of three sizes or more, ascending in C */
+	size_t count;
+	enum budget_source source;
+	size_t rejected; /* runs that come near a budget (within a factor of 2) but miss it by more than FIT_MISMATCH */
+	size_t too_few;  /* budgets left out for having fewer than three sizes */
+};
+MUST_CHECK struct error *budgets_read(
+    const struct budget_row *rows, size_t n, const struct budget_plan *plan, struct budgets *budgets);
+void budgets_free(struct budgets *budgets);
+
+/* ----------------------------------------------------------------------------------------------- approach 2 (approach2.c) --- */
+
+/* The optimum at one budget, by one method. */
+struct optimum_found {
+	double N, D, loss; /* medians over the replicates; without noise, of the data themselves. NaN when thrown out */
+	double std;        /* of ln N* over the replicates; NaN without noise */
+	bool edge;     /* thrown out: the lowest loss is that of the smallest or the largest size, or there is no minimum */
+	size_t thrown; /* replicates whose minimum lay at an edge */
+};
+
+enum optimum_method { BY_PARABOLA, BY_AKIMA };
+#define OPTIMUM_METHODS 2
+
+/* N* = k_N C^a, D* = k_D C^b over the budgets that were not thrown out, by least squares in logs, weights 1 / std^2 where
+ * there is noise. Slopes are NaN below three budgets. The intervals are the central FIT_LEVEL of the slopes of refits,
+ * each to one replicate of all budgets; without noise Student's. */
+struct optimum_line {
+	struct regression N, D;
+	size_t budgets;
+};
+
+/* Approach 2 of Hoffmann et al. 2022 as Porian et al. 2024 ran it. At each budget the loss against ln N has its minimum
+ * where a parabola through (ln N, loss) has its vertex, or where Akima's cubic through (ln N, ln loss) is lowest. Each
+ * of `replicates` replicates multiplies every loss by exp(noise z), z standard normal. D* is on the line of ln D in ln N
+ * of the budget's own points: C / (6 N*) where C = 6 N D. */
+struct approach2 {
+	struct budgets budgets;
+	struct optimum_found *found[OPTIMUM_METHODS]; /* (budgets.count) each */
+	struct optimum_line line[OPTIMUM_METHODS];
+	double noise; /* standard deviation of ln loss; NaN: not known, no replicates */
+	size_t replicates;
+};
+MUST_CHECK struct error *approach2_run(
+    const struct budget_row *rows, size_t n, const struct budget_plan *plan, double noise, size_t replicates,
+    uint64_t seed, struct approach2 *found);
+void approach2_free(struct approach2 *found);
+
+/* What the method gets wrong on this grid without any noise: the same done to losses of `surface` at the same (N, D), against
+ * the surface's own optimum on the line of ln D in ln N of each budget. a: exponent found less the true one. D: D* found over
+ * the true one, less one, extrapolated to `beyond` times the largest budget. NaN below three budgets. */
+#define BIAS_REACHES 2
+extern const double bias_reach[BIAS_REACHES]; /* 10, 1000 */
+struct approach2_bias {
+	double true_a;
+	double a[OPTIMUM_METHODS], D[OPTIMUM_METHODS][BIAS_REACHES];
+	double largest; /* budget */
+	size_t budgets[OPTIMUM_METHODS];
+};
+MUST_CHECK struct error *approach2_bias_of(
+    const struct budget_row *rows, size_t n, const struct budget_plan *plan, const struct fit_surface *surface,
+    struct approach2_bias *bias);
+
+/* ------------------------------------------------------------------------------------------------ approach 1 (envelope.c) --- */
+
+/* The lower edge of all training curves in (ln C, ln loss): corners of its convex hull, as far as it falls, or the lowest
+ * loss of every bucket of C (Hoffmann et al. 2022, approach 1, take the lowest at each of many budgets). */
+enum envelope_method { ENVELOPE_HULL, ENVELOPE_BUCKETS };
+struct envelope_options {
+	enum envelope_method method;
+	double per_decade; /* buckets */
+};
+
+/* One way to take the edge, and the lines N* = k_N C^a, D* = k_D C^b through its points by least squares in logs. The
+ * intervals inside the lines take its points for independent, which those of one run are not. */
+struct envelope_choice {
+	enum envelope_method method;
+	bool inner;       /* without the points of the smallest and the largest size, whose optimum may lie beyond */
+	double without_N; /* the size of the run that was left out; NaN: none */
+	size_t points, left_out, sizes;
+	struct regression N, D;
+};
+
+#define ENVELOPE_CHOICES 6
+struct approach1 {
+	/* The one asked for, without the end sizes where three sizes remain; then with them, the other method, and the chosen
+	 * one without the run that lowers or raises a most. choice_count 0: no exponent follows. */
+	struct envelope_choice choices[ENVELOPE_CHOICES];
+	size_t choice_count;
+	struct fit_interval a_interval, b_interval; /* of choices[0], by the jackknife over runs */
+	double low, high;                           /* of a over all choices */
+	struct fit_optimum *corners;                /* (choices[0].points) ascending in C */
+	size_t runs, rows;
+};
+MUST_CHECK struct error *approach1_run(
+    const struct budget_row *rows, size_t n, const struct envelope_options *how, struct approach1 *found);
+void approach1_free(struct approach1 *found);
 
 #endif

@@ -1,4 +1,5 @@
 /* isoflop.c - what each rung would have at the same budget, and the parabola through that. */
+#include "fit/approach.h"
 #include "fit/law.h"
 
 #include <math.h>
@@ -20,40 +21,6 @@ struct ladder {
 	double *x, *y; /* ln D, ln loss */
 	size_t count;
 };
-
-/* Slope of the monotone cubic at point k: zero at turns, else the weighted harmonic mean of the slopes on both sides
- * (Fritsch and Butland 1984), and at the ends the three-point formula, kept from overshooting. */
-static double slope_at(const struct ladder *ladder, size_t k) {
-	const double *x = ladder->x, *y = ladder->y;
-	size_t last = ladder->count - 1;
-	if (last == 0) return 0;
-	if (last == 1) return (y[1] - y[0]) / (x[1] - x[0]);
-	if (k > 0 && k < last) {
-		double h0 = x[k] - x[k - 1], h1 = x[k + 1] - x[k];
-		double s0 = (y[k] - y[k - 1]) / h0, s1 = (y[k + 1] - y[k]) / h1;
-		if (s0 * s1 <= 0) return 0;
-		double w0 = 2 * h1 + h0, w1 = h1 + 2 * h0;
-		return (w0 + w1) / (w0 / s0 + w1 / s1);
-	}
-	size_t a = k == 0 ? 1 : last - 1, b = k == 0 ? 2 : last - 2; /* inwards */
-	double h0 = x[a] - x[k], h1 = x[b] - x[a];
-	double s0 = (y[a] - y[k]) / h0, s1 = (y[b] - y[a]) / h1;
-	double slope = ((2 * h0 + h1) * s0 - h0 * s1) / (h0 + h1);
-	if (slope * s0 <= 0) return 0;
-	return s0 * s1 <= 0 && fabs(slope) > 3 * fabs(s0) ? 3 * s0 : slope;
-}
-
-/* ln loss at ln D = x, which lies within the ladder. */
-static double interpolate(const struct ladder *ladder, double x) {
-	size_t k = 0;
-	while (k + 2 < ladder->count && x > ladder->x[k + 1]) k++;
-	if (ladder->count == 1) return ladder->y[0];
-	double h = ladder->x[k + 1] - ladder->x[k], t = (x - ladder->x[k]) / h;
-	double left = slope_at(ladder, k) * h, right = slope_at(ladder, k + 1) * h, y0 = ladder->y[k],
-	       y1 = ladder->y[k + 1];
-	/* Hermite's cubic. */
-	return y0 + t * (left + t * (3 * (y1 - y0) - 2 * left - right + t * (2 * (y0 - y1) + left + right)));
-}
 
 static bool reads_at(const struct ladder *ladder, double x) {
 	return x >= ladder->x[0] - 1e-12 && x <= ladder->x[ladder->count - 1] + 1e-12;
@@ -194,7 +161,10 @@ static struct error *add_budget(
 		double at = log_C - log(6 * ladders[k].N);
 		if (!reads_at(&ladders[k], at)) continue;
 		budget->points[budget->count++] = (struct fit_optimum){
-		    .C = budget->C, .N = ladders[k].N, .D = exp(at), .loss = exp(interpolate(&ladders[k], at))};
+		    .C = budget->C,
+		    .N = ladders[k].N,
+		    .D = exp(at),
+		    .loss = exp(monotone_at(ladders[k].x, ladders[k].y, ladders[k].count, at))};
 	}
 	find_minimum(budget, work, work + count);
 	return NULL;
