@@ -150,9 +150,18 @@ static struct error *print_score(
 	return error;
 }
 
-/* The column that the prediction read, unless another is named now. */
-static const char *column(const char *named, const char *before) {
-	return named ? named : before;
+/* What the user names is read as said; the rest as the prediction's own table was. Its conditions chose what was fitted, and
+ * say nothing of the runs that came after. */
+static void read_as_before(const struct fit_input *before, struct fit_input *input) {
+	const char **names[] = {&input->N, &input->D, &input->C, &input->loss};
+	double *scales[] = {&input->N_scale, &input->D_scale, &input->C_scale, &input->loss_scale};
+	const char *old_names[] = {before->N, before->D, before->C, before->loss};
+	const double old_scales[] = {before->N_scale, before->D_scale, before->C_scale, before->loss_scale};
+	for (size_t i = 0; i < COUNT_OF(names); i++) {
+		if (*names[i]) continue;
+		*names[i] = old_names[i];
+		if (*scales[i] == 1) *scales[i] = old_scales[i];
+	}
 }
 
 static struct error *score(const char *path, const struct predict_options *options) {
@@ -163,10 +172,7 @@ static struct error *score(const char *path, const struct predict_options *optio
 	if (options->out) TRY(check_new(options->out));
 	struct error *error = forecast_read(options->score, &forecast, &hash);
 	struct fit_input input = options->input;
-	input.N = column(input.N, forecast.N_column);
-	input.D = column(input.D, forecast.D_column);
-	input.C = column(input.C, forecast.C_column);
-	input.loss = column(input.loss, forecast.loss_column);
+	read_as_before(&forecast.input, &input);
 	if (!error) error = fit_points_read(path, &input, &points);
 	if (!error) error = error_within(score_forecast(&forecast, &points, &result), "%s", path);
 	if (!error) error = print_score(&forecast, hash, &result, path, options);

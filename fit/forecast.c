@@ -1,5 +1,6 @@
 /* forecast.c - what a table says of runs that it does not hold yet. */
 #include "fit/forecast.h"
+#include "fit/input.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -97,7 +98,7 @@ static struct error *remember_rows(const struct fit_points *points, struct forec
 		const struct fit_point *point = &points->items[i];
 		struct used *used = &forecast->used[forecast->used_count++];
 		*used = (struct used){.N = point->N, .D = point->D, .loss = point->loss};
-		used->id = point->id ? strdup(point->id) : NULL;
+		used->id = point->id ? strings_keep(&forecast->strings, point->id) : NULL;
 		if (point->id && !used->id) return error_memory(strlen(point->id));
 		forecast->largest_N = fmax(forecast->largest_N, point->N);
 		forecast->largest_D = fmax(forecast->largest_D, point->D);
@@ -235,10 +236,26 @@ static struct error *look_by_difference(const struct fit_points *points, struct 
 
 /* ---------------------------------------------------------------------------------------------------------- whole --- */
 
-static char *copy_of(const char *text, bool *failed) {
-	char *copy = text ? strdup(text) : NULL;
-	*failed = *failed || (text && !copy);
-	return copy;
+static const char *keep(struct forecast *forecast, const char *text, bool *failed) {
+	const char *kept = text ? strings_keep(&forecast->strings, text) : NULL;
+	*failed = *failed || (text && !kept);
+	return kept;
+}
+
+bool forecast_keep_input(struct forecast *forecast, const struct fit_input *input) {
+	bool failed = false;
+	struct fit_input *own = &forecast->input;
+	*own = *input;
+	own->extra = NULL;
+	own->extra_count = 0;
+	const char **names[] = {&own->N,          &own->D,     &own->C,      &own->loss,
+	                        &own->loss_error, &own->group, &own->weight, &own->seed};
+	for (size_t i = 0; i < COUNT_OF(names); i++) *names[i] = keep(forecast, *names[i], &failed);
+	double *scales[] = {&own->N_scale, &own->D_scale, &own->C_scale, &own->loss_scale};
+	for (size_t i = 0; i < COUNT_OF(scales); i++)
+		if (*scales[i] == 0) *scales[i] = 1; /* what 0 means */
+	for (int i = 0; i < own->where.count; i++) own->where.items[i] = keep(forecast, own->where.items[i], &failed);
+	return !failed;
 }
 
 static struct error *describe(
@@ -250,20 +267,17 @@ static struct error *describe(
 	machine_describe(&machine);
 	*forecast = (struct forecast){
 	    .retrospective = options->retrospective, .seed = options->seed, .replicates = options->replicates};
-	forecast->source = copy_of(options->source, &failed);
-	forecast->law = copy_of("chinchilla", &failed);
-	forecast->version = copy_of(machine.version, &failed);
-	forecast->made = copy_of(utc_text(options->time, made), &failed);
-	forecast->N_column = copy_of(points->input.N, &failed);
-	forecast->D_column = copy_of(points->input.D, &failed);
-	forecast->C_column = copy_of(points->input.C, &failed);
-	forecast->loss_column = copy_of(points->input.loss, &failed);
+	forecast->source = keep(forecast, options->source, &failed);
+	forecast->law = keep(forecast, "chinchilla", &failed);
+	forecast->version = keep(forecast, machine.version, &failed);
+	forecast->made = keep(forecast, utc_text(options->time, made), &failed);
+	failed = !forecast_keep_input(forecast, &points->input) || failed;
 	forecast->targets = array_new(targets->count + 1, sizeof *forecast->targets);
 	forecast->prospects = array_new(targets->count + 1, sizeof *forecast->prospects);
 	if (!forecast->targets || !forecast->prospects) return error_memory(targets->count * sizeof *forecast->prospects);
 	for (size_t k = 0; k < targets->count; k++) {
 		forecast->targets[k] = targets->items[k];
-		forecast->targets[k].id = copy_of(targets->items[k].id, &failed);
+		forecast->targets[k].id = keep(forecast, targets->items[k].id, &failed);
 		forecast->count++;
 	}
 	return failed ? error_memory(1024) : NULL;
@@ -290,16 +304,11 @@ struct error *forecast_make(
 }
 
 void forecast_free(struct forecast *forecast) {
-	for (size_t k = 0; k < forecast->count; k++) {
-		free(forecast->targets[k].id);
+	for (size_t k = 0; k < forecast->count; k++)
 		for (int way = 0; way < WAYS; way++) mixture_free(&forecast->prospects[k][way].mixture);
-	}
-	for (size_t i = 0; i < forecast->used_count; i++) free(forecast->used[i].id);
-	char *texts[] = {forecast->source,   forecast->law,      forecast->version,  forecast->made,
-	                 forecast->N_column, forecast->D_column, forecast->C_column, forecast->loss_column};
-	for (size_t i = 0; i < COUNT_OF(texts); i++) free(texts[i]);
 	free(forecast->targets);
 	free(forecast->prospects);
 	free(forecast->used);
+	strings_free(forecast->strings);
 	*forecast = (struct forecast){0};
 }

@@ -46,12 +46,13 @@ double mixture_crps(const struct mixture *mixture, double loss);
 
 struct target {
 	double N, D;
-	char *id; /* of the run, when a plan gave one; else NULL */
+	const char *id; /* of the run, when a plan gave one; else NULL */
 };
 struct targets {
 	struct target *items;
 	size_t count, capacity;
 	size_t present; /* runs of a plan that the table has already */
+	struct fit_strings *strings;
 };
 
 bool same_place(double N, double D, double other_N, double other_D);
@@ -99,14 +100,14 @@ bool ladder_difference(const struct ladder *ladder, double N, double D, double n
 /* A row of the table that the forecast was made from. */
 struct used {
 	double N, D, loss;
-	char *id; /* NULL when the table has none */
+	const char *id; /* NULL when the table has none */
 };
 
 struct forecast {
-	bool retrospective;         /* of runs that the table had: a check of the method, not a prediction */
-	char *source;               /* the table */
-	char *law, *version, *made; /* name of the law; rung's version; UTC, ISO 8601 */
-	char *N_column, *D_column, *C_column, *loss_column; /* what was read; NULL: derived from the others */
+	bool retrospective;               /* of runs that the table had: a check of the method, not a prediction */
+	const char *source;               /* the table */
+	const char *law, *version, *made; /* name of the law; rung's version; UTC, ISO 8601 */
+	struct fit_input input;           /* how the table was read; columns that are derived from the others are NULL */
 	int64_t seed;
 	enum fit_resampling method;
 	size_t replicates;
@@ -122,6 +123,7 @@ struct forecast {
 	struct prospect (*prospects)[WAYS]; /* (count) */
 	size_t count;
 	double largest_N, largest_D; /* of the rows used */
+	struct fit_strings *strings; /* what the strings above point into */
 };
 
 struct forecast_options {
@@ -140,6 +142,8 @@ MUST_CHECK struct error *forecast_make(
     struct forecast *forecast);
 void forecast_free(struct forecast *forecast);
 
+/* Copies how a table was read, with its strings. False when memory is short. */
+bool forecast_keep_input(struct forecast *forecast, const struct fit_input *input);
 /* The hash of rows that are in order. */
 MUST_CHECK struct error *used_hash(const struct used *used, size_t count, uint64_t *hash);
 

@@ -1,11 +1,20 @@
 /* forecast_file.c - a forecast as a file that shows when it was changed. */
 #include "fit/forecast.h"
+#include "fit/input.h"
 #include "fit/writer.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+/* How the table was read, by the names of the options. */
+struct holder {
+	struct fit_input input;
+};
+#define FIELD(field) offsetof(struct holder, field)
+static const struct option_row input_rows[] = {INPUT_OPTIONS(FIELD, input)};
+#undef FIELD
 
 char *utc_text(int64_t time, char out[UTC_SIZE]) {
 	time_t seconds = (time_t)time;
@@ -102,16 +111,13 @@ struct error *forecast_print(const struct forecast *forecast, struct text *out, 
 	string(&writer, root, "version", forecast->version);
 	string(&writer, root, "law", forecast->law);
 	string(&writer, root, "table", forecast->source);
-	cJSON *columns = object_in(&writer, root, "columns");
-	string(&writer, columns, "N", forecast->N_column);
-	string(&writer, columns, "D", forecast->D_column);
-	string(&writer, columns, "C", forecast->C_column);
-	string(&writer, columns, "loss", forecast->loss_column);
+	const struct holder holder = {forecast->input};
+	struct error *error = options_to_json(input_rows, COUNT_OF(input_rows), &holder, object_in(&writer, root, "input"));
 	add_fit(&writer, root, forecast);
 	add_rows(&writer, root, forecast);
 	string(&writer, root, "rows_hash", hash_hex(forecast->rows_hash, hex));
 	add_predictions(&writer, root, forecast);
-	struct error *error = writer.failed ? error_memory(forecast->count * forecast->replicates * 64) : NULL;
+	if (!error && writer.failed) error = error_memory(forecast->count * forecast->replicates * 64);
 	if (!error) error = json_print_sealed(root, out, hash);
 	cJSON_Delete(root);
 	return error;
@@ -128,11 +134,11 @@ static struct error *misfit(const struct reading *reading, const char *what) {
 	return error_new(ERROR_DATA, "%s: expected %s; is it from another version of rung?", reading->path, what);
 }
 
-static struct error *copy_text(const struct reading *reading, const cJSON *object, const char *key, char **text) {
+static struct error *copy_text(const struct reading *reading, const cJSON *object, const char *key, const char **text) {
 	const cJSON *member = cJSON_GetObjectItemCaseSensitive(object, key);
 	if (cJSON_IsNull(member)) return NULL;
 	if (!cJSON_IsString(member)) return error_new(ERROR_DATA, "%s: \"%s\" must be a text", reading->path, key);
-	*text = strdup(member->valuestring);
+	*text = strings_keep(&reading->forecast->strings, member->valuestring);
 	return *text ? NULL : error_memory(strlen(member->valuestring));
 }
 
@@ -155,7 +161,7 @@ static struct error *read_rows(const struct reading *reading, const cJSON *root)
 		if (!item || !(cJSON_IsString(item) || cJSON_IsNull(item)))
 			return misfit(reading, "\"rows\" of [N, D, loss, id]");
 		if (cJSON_IsNull(item)) continue;
-		used->id = strdup(item->valuestring);
+		used->id = strings_keep(&forecast->strings, item->valuestring);
 		if (!used->id) return error_memory(strlen(item->valuestring));
 	}
 	char expected[HASH_HEX_SIZE];
@@ -226,6 +232,16 @@ static struct error *read_predictions(const struct reading *reading, const cJSON
 	return NULL;
 }
 
+static struct error *read_input(const struct reading *reading, const cJSON *root) {
+	struct holder holder;
+	char place[300];
+	snprintf(place, sizeof place, "%.280s: \"input\"", reading->path);
+	TRY(options_defaults(input_rows, COUNT_OF(input_rows), &holder));
+	TRY(options_from_json(
+	    input_rows, COUNT_OF(input_rows), &holder, cJSON_GetObjectItemCaseSensitive(root, "input"), place));
+	return forecast_keep_input(reading->forecast, &holder.input) ? NULL : error_memory(1024);
+}
+
 static struct error *read_whole(const struct reading *reading, const cJSON *root) {
 	struct forecast *forecast = reading->forecast;
 	double format;
@@ -240,11 +256,7 @@ static struct error *read_whole(const struct reading *reading, const cJSON *root
 	TRY(copy_text(reading, root, "version", &forecast->version));
 	TRY(copy_text(reading, root, "law", &forecast->law));
 	TRY(copy_text(reading, root, "table", &forecast->source));
-	const cJSON *columns = cJSON_GetObjectItemCaseSensitive(root, "columns");
-	TRY(copy_text(reading, columns, "N", &forecast->N_column));
-	TRY(copy_text(reading, columns, "D", &forecast->D_column));
-	TRY(copy_text(reading, columns, "C", &forecast->C_column));
-	TRY(copy_text(reading, columns, "loss", &forecast->loss_column));
+	TRY(read_input(reading, root));
 	if (!forecast->made || !forecast->law || !forecast->source)
 		return misfit(reading, "\"made\", \"law\" and \"table\"");
 	TRY(read_rows(reading, root));

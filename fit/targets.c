@@ -1,5 +1,6 @@
 /* targets.c - what is to be predicted: places (N, D) named by the user, by a plan, or by the table itself. */
 #include "fit/forecast.h"
+#include "fit/input.h"
 
 #include <float.h>
 #include <math.h>
@@ -14,7 +15,7 @@ bool same_place(double N, double D, double other_N, double other_D) {
 }
 
 void targets_free(struct targets *targets) {
-	for (size_t i = 0; i < targets->count; i++) free(targets->items[i].id);
+	strings_free(targets->strings);
 	free(targets->items);
 	*targets = (struct targets){0};
 }
@@ -27,7 +28,7 @@ static const struct target *find_place(const struct targets *targets, double N, 
 
 static struct error *append(struct targets *targets, double N, double D, const char *id) {
 	TRY(array_reserve((void **)&targets->items, &targets->capacity, targets->count + 1, sizeof *targets->items));
-	char *copy = id ? strdup(id) : NULL;
+	const char *copy = id ? strings_keep(&targets->strings, id) : NULL;
 	if (id && !copy) return error_memory(strlen(id) + 1);
 	targets->items[targets->count++] = (struct target){.N = N, .D = D, .id = copy};
 	return NULL;

@@ -28,7 +28,7 @@ if command -v python3 >/dev/null; then
 	holds 'the file has the documented members' python3 -c '
 import json, math
 p = json.load(open("p.json"))
-for key in "format kind made version law table columns fit rows rows_hash predictions distributions xxh64".split():
+for key in "format kind made version law table input fit rows rows_hash predictions distributions xxh64".split():
     assert key in p, key
 assert p["kind"] == "prediction" and p["law"] == "chinchilla" and len(p["rows"]) == 30 and p["fit"]["converged"]
 assert list(p["fit"]["parameters"]) == ["E", "A", "B", "alpha", "beta"] and p["fit"]["random_seed"] == 1
@@ -135,6 +135,14 @@ sed 's/^id,N,D,loss/name,params,tokens,nats/' before.csv >other.csv
 sed 's/^id,N,D,loss/name,params,tokens,nats/' after.csv >other-after.csv
 check 'columns are named' 0 'other.csv: 1 run' '' "${predict[@]}" other.csv --N params --D tokens --loss nats --at 1M,1M --out other.json
 check 'and remembered' 0 '1 of 1 predicted run' '' "$rung" predict other-after.csv --score other.json
+awk -F, -v OFS=, 'NR > 1 {$3 /= 1e6} {print}' before.csv >units.csv
+awk -F, -v OFS=, 'NR > 1 {$3 /= 1e6} {print}' after.csv >units-after.csv
+check 'units and conditions too' 0 'units.csv: 1 run, by chinchilla from 24 rows' '' \
+	"${predict[@]}" units.csv --D-scale 1e6 --where 'N>1e4' --at 1M,1M --where 'D>100' --out units.json
+holds 'they stand in the file' grep -q '"where": \["N>1e4", "D>100"\]' units.json
+check 'the units hold for the score' 0 '1 of 1 predicted run.*of the 24 rows' '' "$rung" predict units-after.csv --score units.json
+check 'rows that a condition leaves out are known all the same' 3 none 'units.csv: line 2 has a run' \
+	"${predict[@]}" units.csv --D-scale 1e6 --where 'N>1e4' --at 6144,1M --out no.json
 OMP_NUM_THREADS=1 "${predict[@]}" before.csv --at 1M,1M --json --out one.json 2>/dev/null | grep -vE '"made"|"xxh64"' >one
 OMP_NUM_THREADS=3 "${predict[@]}" before.csv --at 1M,1M --json --out three.json 2>/dev/null | grep -vE '"made"|"xxh64"' >three
 holds 'the number of threads changes nothing' cmp one three

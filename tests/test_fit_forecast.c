@@ -246,7 +246,9 @@ static void write_forecast(const char *path, struct forecast *forecast, uint64_t
 	struct text text = {0};
 	points.input.N = "model \"size\"";
 	points.input.loss = "loss";
-	targets.items[1].id = strdup("r\303\251sum\303\251");
+	points.input.N_scale = 1e9;
+	points.input.where = (struct option_list){{"C<1e21"}, 1};
+	targets.items[1].id = "r\303\251sum\303\251";
 	points.items[7].id = "seventh";
 	expect_success(forecast_make(&points, &targets, &usual, forecast));
 	expect_success(forecast_print(forecast, &text, hash));
@@ -268,8 +270,11 @@ static void the_file_says_all(void **state) {
 	assert_int_equal(read.used_count, 42);
 	assert_true(read.rows_hash == made.rows_hash && !read.retrospective);
 	assert_string_equal(read.made, "2025-12-31T23:59:59Z");
-	assert_string_equal(read.N_column, "model \"size\"");
-	assert_null(read.D_column);
+	assert_string_equal(read.input.N, "model \"size\"");
+	assert_true(read.input.N_scale == 1e9 && read.input.D_scale == 1);
+	assert_int_equal(read.input.where.count, 1);
+	assert_string_equal(read.input.where.items[0], "C<1e21");
+	assert_null(read.input.D);
 	assert_null(read.targets[0].id);
 	assert_string_equal(read.targets[1].id, "r\303\251sum\303\251");
 	for (size_t i = 0; i < 42; i++) {
@@ -341,14 +346,18 @@ static void wrong_content(void **state) {
 	    {"{\"x\": 1}", "\"format\""},
 	    {"{\"format\": 2}", "\"format\" 1"},
 	    {"{\"format\": 1, \"kind\": \"guess\"}", "\"kind\" prediction or retrospective"},
+	    {"{\"format\": 1, \"kind\": \"prediction\", \"made\": \"x\", \"version\": null, \"law\": \"x\", \"table\": "
+	     "\"x\", "
+	     "\"input\": {\"size\": \"N\"}}",
+	     "\"input\": unknown key \"size\""},
 	    {"{\"format\": 1, \"kind\": \"prediction\", \"made\": 3}", "\"made\" must be a text"},
 	    {"{\"format\": 1, \"kind\": \"prediction\", \"made\": \"x\", \"version\": null, \"law\": \"x\", \"table\": "
 	     "\"x\", "
-	     "\"columns\": {\"N\": null, \"D\": null, \"C\": null, \"loss\": null}, \"rows\": [[1, 2, \"x\", null]]}",
+	     "\"input\": {\"N\": null}, \"rows\": [[1, 2, \"x\", null]]}",
 	     "\"rows\" of numbers above zero"},
 	    {"{\"format\": 1, \"kind\": \"prediction\", \"made\": \"x\", \"version\": null, \"law\": \"x\", \"table\": "
 	     "\"x\", "
-	     "\"columns\": {\"N\": null, \"D\": null, \"C\": null, \"loss\": null}, \"rows\": [[1, 2, 3, null]], "
+	     "\"input\": {\"N\": null}, \"rows\": [[1, 2, 3, null]], "
 	     "\"rows_hash\": \"0123456789abcdef\"}",
 	     "\"rows_hash\" is 0123456789abcdef, expected "},
 	};
@@ -374,8 +383,8 @@ static struct forecast small_forecast(void) {
 	forecast.prospects = array_new(2, sizeof *forecast.prospects);
 	forecast.used = array_new(2, sizeof *forecast.used);
 	forecast.targets[0] = (struct target){.N = 1e6, .D = 1e8};
-	forecast.targets[1] = (struct target){.N = 1e6, .D = 2e8, .id = strdup("x")};
-	forecast.used[0] = (struct used){.N = 1e5, .D = 1e8, .loss = 4, .id = strdup("old")};
+	forecast.targets[1] = (struct target){.N = 1e6, .D = 2e8, .id = "x"};
+	forecast.used[0] = (struct used){.N = 1e5, .D = 1e8, .loss = 4, .id = "old"};
 	forecast.used[1] = (struct used){.N = 2e5, .D = 1e8, .loss = 3.5};
 	for (int k = 0; k < 2; k++) {
 		struct prospect *law = &forecast.prospects[k][BY_LAW];
