@@ -1,14 +1,17 @@
 # rung: make help
 
 cc ?= gcc
-build := build/$(cc)$(if $(asan),-asan)$(if $(ubsan),-ubsan)$(if $(tsan),-tsan)$(if $(cov),-cov)
+build := build/$(if $(fuzz),fuzz,$(cc))$(if $(asan),-asan)$(if $(ubsan),-ubsan)$(if $(tsan),-tsan)$(if $(cov),-cov)
 
 folders := base data model train sweep fit
 packages := openblas libcjson libzstd libxxhash zlib liblzma
 version := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 
+, := ,
 sanitize := $(if $(asan),-fsanitize=address) $(if $(ubsan),-fsanitize=undefined -fno-sanitize-recover=undefined) \
-            $(if $(tsan),-fsanitize=thread)
+            $(if $(tsan),-fsanitize=thread) \
+            $(if $(fuzz),-fsanitize=fuzzer-no-link$(,)address$(,)undefined -fno-sanitize-recover=undefined -Wno-pass-failed \
+                         -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION)
 # Contraction into fused multiply-adds is wanted; reassociation is not (results must not depend on the compiler's mood).
 CFLAGS := -std=c17 -D_GNU_SOURCE -O3 -march=native -ffp-contract=fast -fno-math-errno -fno-trapping-math -fopenmp -g \
           -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith \
@@ -38,7 +41,7 @@ MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: force rung all help setup check-packages test demo soak lint format clean
+.PHONY: force rung all help setup check-packages test demo soak fuzz lint format clean
 
 rung: check-packages ## build ./rung (the default)
 	@$(MAKE) --no-print-directory -s $(build)/rung
@@ -66,6 +69,9 @@ test: setup ## build and run every test
 soak: setup ## kill a ladder 2000 times, for 30 minutes or more (kills=n minutes=n seed=n)
 	@$(MAKE) --no-print-directory -s rung $(build)/tests/soak
 	@scripts/soak.sh $(or $(kills),2000) $(or $(minutes),30) $(or $(seed),1) $(build)
+
+fuzz: setup ## a minute of fuzzing for every reader (seconds=n, runs=n, targets="corpus points")
+	@RUNS=$(runs) scripts/fuzz.sh $(or $(seconds),60) $(targets)
 
 lint: ## formatting, floors between folders, compiler warnings of gcc and clang
 	@scripts/lint.sh
@@ -122,6 +128,10 @@ $(build)/tests/test_%: $(build)/tests/test_%.o $(build)/librung.a
 	@mkdir -p $(@D)
 	$(say) link $@
 	$(q)$(cc) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
+
+$(build)/fuzz_%: tests/fuzz.c $(build)/librung.a
+	$(say) link $@
+	$(q)$(cc) $(CFLAGS) -DFUZZ_TARGET='"$*"' -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(build)/tests/soak: $(build)/tests/soak.o $(build)/librung.a
 	@mkdir -p $(@D)

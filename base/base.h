@@ -128,6 +128,8 @@ uint64_t permuted_index(uint64_t key, uint64_t count, uint64_t index);
 
 #define HASH_HEX_SIZE 17                                             /* 16 digits and a NUL */
 uint64_t hash_bytes(const void *bytes, size_t count, uint64_t seed); /* XXH64 */
+/* Whether what was read has the hash that was written for it. */
+bool hash_agrees(uint64_t computed, uint64_t stored);
 char *hash_hex(uint64_t hash, char out[HASH_HEX_SIZE]);
 bool hash_from_hex(const char *hex, uint64_t *hash); /* exactly 16 lower-case digits */
 

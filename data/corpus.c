@@ -109,7 +109,7 @@ static struct error *read_header(struct corpus *corpus, const struct preamble *p
 	char *json = malloc(preamble->header_bytes + 1);
 	if (!json) return error_memory(preamble->header_bytes);
 	struct error *error = read_at(corpus, PREAMBLE_BYTES, json, preamble->header_bytes, "header");
-	if (!error && hash_bytes(json, preamble->header_bytes, 0) != preamble->header_hash)
+	if (!error && !hash_agrees(hash_bytes(json, preamble->header_bytes, 0), preamble->header_hash))
 		error = damaged(corpus, "header", PREAMBLE_BYTES, preamble->header_bytes);
 	if (!error) error = json_parse(corpus->path, json, preamble->header_bytes, &corpus->header);
 	free(json);
@@ -174,7 +174,7 @@ static struct error *read_table(struct corpus *corpus, const struct preamble *pr
 	}
 	error = read_at(corpus, from, rows, bytes, "table of frames");
 	if (error) goto done;
-	if (hash_bytes(rows, bytes, 0) != preamble->table_hash) {
+	if (!hash_agrees(hash_bytes(rows, bytes, 0), preamble->table_hash)) {
 		error = damaged(corpus, "table of frames", from, bytes);
 		goto done;
 	}
@@ -295,7 +295,7 @@ static struct error *decode_frame(struct corpus *corpus, uint32_t index, unsigne
 	char what[64];
 	snprintf(what, sizeof what, "frame %u of %s", (unsigned)(index - corpus->first[split]), split_names[split]);
 	TRY(read_at(corpus, frame->offset, corpus->packed, frame->bytes, what));
-	if (hash_bytes(corpus->packed, frame->bytes, 0) != frame->hash)
+	if (!hash_agrees(hash_bytes(corpus->packed, frame->bytes, 0), frame->hash))
 		return damaged(corpus, what, frame->offset, frame->bytes);
 	size_t expected = frame->tokens * corpus->token_size;
 	size_t found = ZSTD_decompressDCtx(corpus->unpacker, bytes, expected, corpus->packed, frame->bytes);
@@ -375,7 +375,7 @@ struct error *corpus_check(struct corpus *corpus) {
 				goto done;
 			}
 		}
-		if (XXH64_digest(hash) == corpus->split_hashes[split]) continue;
+		if (hash_agrees(XXH64_digest(hash), corpus->split_hashes[split])) continue;
 		error = error_new(
 		    ERROR_DATA, "%s: the tokens of %s do not have the hash that the header says; the file was not made by rung",
 		    corpus->path, split_names[split]);

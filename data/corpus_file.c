@@ -68,7 +68,7 @@ struct error *preamble_unpack(const unsigned char bytes[PREAMBLE_BYTES], const c
 	uint32_t format = (uint32_t)get(bytes + 8, 4);
 	uint64_t stored = get(bytes + 56, 8), computed = hash_bytes(bytes, 56, 0);
 	char hex[2][HASH_HEX_SIZE];
-	if (stored != computed && format == CORPUS_FORMAT)
+	if (!hash_agrees(computed, stored) && format == CORPUS_FORMAT)
 		return error_new(
 		    ERROR_DATA,
 		    "%s: damaged preamble (bytes 0 to 63): its hash is %s, expected %s; make the corpus again or fetch it "

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what rung needs from Debian's packages, or with --check only says what is missing for a build.
+# Installs what rung needs from Debian's packages; with --tools also what those who work on it use (make lint, fuzz, coverage);
+# with --check it only says what is missing for a build.
 set -euo pipefail
 
 # What proves that a package is there (a header, a command or a file), and the package.
@@ -22,6 +23,17 @@ other_needs=(
 	"command zstd zstd"
 )
 
+tools=(
+	"command clang clang"
+	"command clang-format clang-format"
+	"command clang-tidy clang-tidy"
+	"command cppcheck cppcheck"
+	"command valgrind valgrind"
+	"fuzzer - libclang-rt-dev"
+	"openmp - libomp-dev"
+)
+[ "${1:-}" != --tools ] || other_needs+=("${tools[@]}")
+
 has() {
 	case $1 in
 	header)
@@ -33,6 +45,8 @@ has() {
 		;;
 	command) command -v "$2" >/dev/null ;;
 	file) [ -e "$2" ] ;;
+	fuzzer) echo 'int LLVMFuzzerTestOneInput(void){return 0;}' | clang -fsanitize=fuzzer,address -x c -o /dev/null - 2>/dev/null ;;
+	openmp) echo 'int main(void){return 0;}' | clang -fopenmp -x c -o /dev/null - 2>/dev/null ;;
 	esac
 }
 

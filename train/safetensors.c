@@ -112,7 +112,7 @@ static struct error *check_hash(
 	memcpy(hex, place, HASH_HEX_SIZE - 1);
 	memcpy(place, ZERO_HASH, HASH_HEX_SIZE - 1);
 	*hash = hash_bytes(bytes, count, 0);
-	if (hash_from_hex(hex, &claimed) && claimed == *hash) return NULL;
+	if (hash_from_hex(hex, &claimed) && hash_agrees(*hash, claimed)) return NULL;
 	return error_new(
 	    ERROR_DATA,
 	    "%s: damaged %s (bytes %zu to the end of the %s): they do not have the hash that was written for them; the "
