@@ -1,5 +1,6 @@
 /* rung fit: options in, laws out. */
 #include "fit/approach.h"
+#include "fit/chosen.h"
 #include "fit/input.h"
 
 #include <math.h>
@@ -13,6 +14,10 @@ struct command_options {
 	const char *bootstrap, *out, *law;
 	struct option_list predict, at_C;
 	bool json;
+	const char *of, *objective, *unique;
+	double delta, over, under;
+	bool tied, all_points;
+	struct option_list fix;
 	const char *std_column;
 	struct option_list by;
 	const char *design, *surface;
@@ -23,7 +28,24 @@ struct command_options {
 static const struct option_row rows[] = {
     INPUT_OPTIONS(FIELD, input),
     {"law", OPTION_TEXT, FIELD(law), "chinchilla", 0, 0,
-     "chinchilla, or allocation: N (and D) are optima, and their exponents in C are wanted", "NAME"},
+     "the law to fit; 'help' lists them; or allocation: N (and D) are optima, and their exponents in C are wanted",
+     "NAME"},
+    {"of", OPTION_TEXT, FIELD(of), "C", 0, 0, "variable of a law of one variable: N, D or C", "X"},
+    {"all-points", OPTION_FLAG, FIELD(all_points), "", 0, 0,
+     "a law of one variable takes every point, not one slice of them or the frontier", NULL},
+    {"objective", OPTION_TEXT, FIELD(objective), "huber", 0, 0,
+     "what is made least: huber (on log residuals), squares (of losses), log-squares, or asymmetric (absolute log "
+     "residuals)",
+     "NAME"},
+    {"delta", OPTION_REAL, FIELD(delta), "", 0, 1, "of huber: where it turns linear (0.001)", "d"},
+    {"over", OPTION_REAL, FIELD(over), "", 0, 1e6, "of asymmetric: penalty of predictions above the measurement (10)",
+     "x"},
+    {"under", OPTION_REAL, FIELD(under), "", 0, 1e6, "of asymmetric: the same below it (1)", "x"},
+    {"tied", OPTION_FLAG, FIELD(tied), "", 0, 0, "alpha = beta", NULL},
+    {"fix", OPTION_LIST, FIELD(fix), "", 0, 0,
+     "hold a parameter: E=1.7, or its logarithm: lnA=6; several with commas between, or several times", "NAME=VALUE"},
+    {"unique", OPTION_TEXT, FIELD(unique), "", 0, 0, "column of the unique tokens among D, for laws of repeated data",
+     "COLUMN"},
     {"by", OPTION_LIST, FIELD(by), "", 0, 0,
      "allocation: a line for each set of equal values in these columns (commas between)", "COLUMNS"},
     {"weight-from-std", OPTION_TEXT, FIELD(std_column), "", 0, 0,
@@ -124,9 +146,24 @@ static struct error *run(const char *path, const struct command_options *options
 		    .out = options->out,
 		    .json = options->json});
 	}
-	if (strcmp(options->law, "chinchilla") != 0)
-		return error_new(ERROR_USAGE, "--law %s: expected chinchilla or allocation", options->law);
 	TRY(questions_of(options, &how));
+	struct law_options law = {
+	    .path = path,
+	    .out = options->out,
+	    .input = options->input,
+	    .law = options->law,
+	    .of = options->of,
+	    .objective = options->objective,
+	    .unique = options->unique,
+	    .delta = options->delta,
+	    .over = options->over,
+	    .under = options->under,
+	    .tied = options->tied,
+	    .all = options->all_points,
+	    .json = options->json,
+	    .fix = &options->fix,
+	    .how = &how};
+	if (law_is_chosen(&law)) return law_command(&law);
 	TRY(fit_points_read(path, &options->input, &points));
 	print_notes(&points);
 	struct stat status;
@@ -174,6 +211,15 @@ int fit_command(int argc, char **argv) {
 	if (!error && options.design) {
 		error = error_new(
 		    ERROR_USAGE, "--design %s judges that file alone; found %s as well", options.design, operands.items[0]);
+	}
+	if (!error && operands.count == 0 && strcmp(options.law, "help") == 0) {
+		struct text text = {0};
+		laws_help(&text);
+		error = text_error(&text);
+		if (!error) printf("%s", text.data);
+		text_free(&text);
+		free(operands.items);
+		return error_report(error);
 	}
 	if (!error && operands.count != 1) {
 		error = error_new(

@@ -76,6 +76,10 @@ struct error *fit_all(const struct fit_points *points, const struct fit_options 
 	if (!error) error = fit_seed_noise_of(points, &fit->seed_noise);
 	if (!error) error = fit_isoflop(points, &fit->isoflops);
 	if (!error && fit->design.surface) error = fit_surface_part(points, options, fit);
+	if (!error) {
+		struct fit_method plain = {0};
+		error = fit_compare(points, &plain, FIT_C, false, NULL, &fit->comparison);
+	}
 	if (!error) error = fit_warn(fit);
 	if (error) fit_free(fit);
 	return error;

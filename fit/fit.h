@@ -457,6 +457,63 @@ MUST_CHECK struct error *fit_outlook_of_budget(
     const struct fit_points *points, const struct fit_surface *surface, const struct fit_replicates *replicates,
     double C, uint64_t seed, struct fit_outlook *outlook);
 
+/* ----------------------------------------------------------------------------- one law beside another (fit/compare.c) --- */
+
+/* How one law does on the points that it and its rivals are laws of. */
+struct fit_compared {
+	const char *law; /* its name */
+	bool of_both;    /* of N and D; else of the comparison's variable */
+	int parameters;  /* k, all of them free */
+	size_t points;   /* n, the sum of weights when there are any */
+	double objective, rms;
+	/* -2 ln Lmax + 2 K + 2 K (K + 1) / (n - K - 1), K = k + 1 (Hurvich and Tsai 1989): Lmax is the likelihood whose
+	 * maximum the fit is, errors being independent with the density exp(-rho(r) / s) / Z(s), rho what the objective sums
+	 * and s the scale that makes it largest. NaN when n < K + 2. Differences count, and only between laws of the same
+	 * points; `above` is the one to the lowest. */
+	double aicc, above;
+	/* Root mean square of ln(predicted / loss) of points that the fit has not seen. Leaving out: each rung in turn (or
+	 * twelfths of the rungs, when there are more). Rolling origin: the next rung (or twelfth), fitted to all smaller
+	 * ones; for laws of one variable the next point. NaN without a fold. Every law has the same folds, but one that has
+	 * too many parameters for the smallest ones. */
+	double left_out, rolling;
+	int left_out_folds, rolling_folds;
+	bool converged;
+	const char *doubt; /* why not */
+};
+#define FIT_MOST_COMPARED 24
+
+/* Power law, or the early part of an S? */
+struct fit_shape {
+	bool asked; /* there are enough points for it */
+	const char *power,
+	    *rival;         /* the power law, and the curve with a scale of its own, of lowest AICc; NULL: none converged */
+	double rival_above; /* AICc of the rival less that of the power law */
+	double power_rolling, rival_rolling; /* on the folds of both */
+	double noise;                        /* standard deviation of ln loss about the power law */
+	/* How many further decades of x, with as many points a decade as now, it would take to reject the rival if the power
+	 * law were true: the rival, refitted to what the power law gives at the old and the new places, misses by
+	 * sum((ln rival - ln power)^2) / noise^2 = FIT_DETECTION. 0: told apart already; INFINITY: more than FIT_MOST_DECADES. */
+	double decades;
+};
+#define FIT_DETECTION 10.82 /* (1.645 + 1.645)^2: a test at 5 % finds it in 95 of 100 such tables */
+#define FIT_MOST_DECADES 12
+
+struct fit_comparison {
+	struct fit_compared laws[FIT_MOST_COMPARED]; /* those of N and D, then those of `variable` */
+	int count;
+	enum fit_variable variable;
+	struct fit_shape shape;
+	const char *skipped; /* why there is none; NULL when there is */
+};
+#define FIT_MOST_COMPARED_POINTS 2000
+
+/* Fits every law that the design allows, by the method's objective (its law, held and tied parameters are not regarded):
+ * those of N and D to all points; those of one variable to the points that select_rows chooses, or to all of them.
+ * `unique`: tokens of each point that are not repetitions, NULL when not known. */
+MUST_CHECK struct error *fit_compare(
+    const struct fit_points *points, const struct fit_method *method, enum fit_variable variable, bool all,
+    const double *unique, struct fit_comparison *comparison);
+
 /* ------------------------------------------------------------------------------------------- everything (fit/fit.c) --- */
 
 /* A place that the user asks about: N and D, or where C > 0 the best use of C = 6 N D. */
@@ -499,6 +556,7 @@ struct fit {
 	struct fit_lack_of_fit lack_of_fit;              /* where fitted */
 	struct fit_outlook outlooks[FIT_MOST_QUESTIONS]; /* where converged: the answers, in the order of the questions */
 	int outlook_count;
+	struct fit_comparison comparison;
 	struct fit_warning warnings[FIT_MOST_WARNINGS];
 	int warning_count, design_warnings; /* the first design_warnings are about the design; 0: it is sound */
 	/* Why the design does not determine E, A, B, alpha, beta, a; NULL where it does. Those are not given as estimates. */

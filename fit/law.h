@@ -88,11 +88,24 @@ struct block {
 	double bend[TRIANGLE(MOST_PARAMETERS, 0)][BLOCK_ROWS];
 };
 
+/* What a law is a law of, and so which columns it needs and which points it takes. */
+enum law_domain {
+	LAW_OF_BOTH,    /* N and D */
+	LAW_OF_REPEATS, /* N, D and the unique tokens among D */
+	LAW_OF_ONE,     /* N, D or C, as the caller says */
+	LAW_OF_N,
+	LAW_OF_D,
+	LAW_OF_C,
+};
+
 struct law {
 	const char *name, *formula, *paper;
+	enum law_domain domain;
 	int variables, linear, nonlinear; /* parameters: the linear ones first */
+	bool offset;                      /* to the sum of the linear terms comes another, which terms() puts behind them */
 	struct law_parameter parameters[MOST_PARAMETERS];
-	/* The value of each linear term at u, x being all parameters; those that are linear and free are not known yet. */
+	/* The value of each linear term at u, x being all parameters; those that are linear and free are zero, not being known
+	 * yet. NULL where there is none. */
 	void (*terms)(const double *x, const double *u, double *terms);
 	/* The loss over its geometric mean at u; gradient (p) and hessian (p,p) in the parameters unless NULL. Of all
 	 * parameters, ties not regarded. */
@@ -109,10 +122,16 @@ struct law {
 	int tie_count;
 };
 
-extern const struct law law_chinchilla;   /* e + a exp(-alpha u0) + b exp(-beta u1): surface.c */
-extern const struct law law_power;        /* k exp(-p u0): curve.c */
-extern const struct law law_power_floor;  /* e + k exp(-p u0): curve.c */
-extern const struct law law_power_of_two; /* k exp(-p u0 - q u1): curve.c */
+extern const struct law law_chinchilla;                                               /* surface.c */
+extern const struct law law_power, law_power_floor;                                   /* curve.c */
+extern const struct law law_power_of_two;                                             /* curve.c; the naive baseline */
+extern const struct law law_chinchilla_bare, law_gadre, law_kaplan, law_kaplan_floor; /* law_surface.c */
+extern const struct law law_muennighoff;                                              /* law_surface.c */
+extern const struct law law_kaplan_N, law_kaplan_D, law_kaplan_C, law_log_linear;     /* law_curve.c */
+extern const struct law law_exponential, law_stretched, law_logistic, law_bnsl;       /* law_curve.c */
+
+/* All that users can name, in the order of --law help; NULL at the end (laws.c). */
+const struct law *law_at(int index);
 
 #define CRITERION_HUBER ((struct criterion){OBJECTIVE_HUBER, FIT_DELTA, 1, 1})
 
@@ -149,6 +168,29 @@ double law_predict(const struct law *law, const double *x, const double *u, doub
 /* Between centred and published parameters (p). */
 void law_publish(const struct law *law, const struct table *table, const double *x, double *published);
 void law_centre(const struct law *law, const struct table *table, const double *published, double *x);
+
+/* Points that a law is fitted to (selection.c). */
+struct selection {
+	const struct fit_points *points; /* not owned */
+	enum fit_variable variable;
+	size_t *rows; /* (count) indices of points, ascending in the variable */
+	size_t count;
+	double at; /* where the other variable stands; NaN on the frontier, or when all points are taken */
+};
+
+/* For a law of one variable. Of N: the points at the largest D that all sizes share (within 2 %). Of D: those of the
+ * largest N. Of C: the corners of the lower convex hull of (ln C, ln loss), as far as it falls (Hoffmann et al. 2022,
+ * approach 1). `all`: every point, for tables that vary along one line anyhow and for laws of N and D. */
+MUST_CHECK struct error *select_rows(
+    const struct fit_points *points, enum fit_variable variable, bool all, struct selection *selection);
+void selection_free(struct selection *selection);
+/* How many distinct values the variable has; no need to tell more than MOST_PARAMETERS + 1. */
+int selection_distinct(const struct selection *selection);
+/* N, D and C are functions of each other: a law of one of them takes every point. */
+bool design_is_a_line(const struct fit_design *design);
+/* The selection as `law` sees it; groups are rungs. `unique` (of every point) may be NULL. */
+MUST_CHECK struct error *selection_table(
+    const struct selection *selection, const struct law *law, const double *unique, struct table *table);
 
 /* Where a search stopped and what speaks for it. */
 struct solution {

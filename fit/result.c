@@ -73,8 +73,7 @@ void write_design(struct writer *writer, cJSON *root, const struct fit *fit) {
 	number(writer, object, "a_error", design->a_error);
 }
 
-static void add_certificate(struct writer *writer, cJSON *root, const struct fit_certificate *certificate) {
-	cJSON *object = object_in(writer, root, "certificate");
+void write_certificate(struct writer *writer, cJSON *object, const struct fit_certificate *certificate) {
 	number(writer, object, "starts", certificate->starts);
 	number(writer, object, "agreeing", certificate->agreeing);
 	number(writer, object, "spread", certificate->spread);
@@ -83,20 +82,30 @@ static void add_certificate(struct writer *writer, cJSON *root, const struct fit
 	number(writer, object, "condition", certificate->condition);
 	number(writer, object, "design_condition", certificate->design_condition);
 	number(writer, object, "iterations", certificate->iterations);
+	boolean(writer, object, "equals_start", certificate->equals_start);
+	string(writer, object, "doubt", certificate->doubt);
+}
+
+static void add_certificate(struct writer *writer, cJSON *root, const struct fit_certificate *certificate) {
+	cJSON *object = object_in(writer, root, "certificate");
+	write_certificate(writer, object, certificate);
 	cJSON *at_bound = array_in(writer, object, "at_bound");
 	for (int i = 0; i < FIT_SURFACE_PARAMETERS; i++) {
 		if (!(certificate->at_bound >> i & 1)) continue;
 		text_element(writer, at_bound, parameter_names[i]);
 	}
-	string(writer, object, "doubt", certificate->doubt);
 }
 
 static void add_surface(struct writer *writer, cJSON *root, const struct fit *fit) {
 	cJSON *parameters = object_in(writer, root, "parameters"), *identified = object_in(writer, root, "identified");
 	cJSON *refused = object_in(writer, root, "refused"), *solution = object_in(writer, root, "solution");
+	bool unconverged = fit->fitted && !fit->surface.converged;
+	cJSON *withheld = unconverged ? object_in(writer, root, "unconverged") : NULL;
+	for (int i = 0; unconverged && i < FIT_SURFACE_PARAMETERS; i++)
+		number(writer, withheld, parameter_names[i], fit_parameter(&fit->surface.surface, i));
 	for (int i = 0; i < FIT_SURFACE_PARAMETERS; i++) {
 		double value = fit->fitted ? fit_parameter(&fit->surface.surface, i) : NAN;
-		if (fit->refused[i])
+		if (fit->refused[i] || unconverged)
 			string(writer, parameters, parameter_names[i], NULL);
 		else
 			number(writer, parameters, parameter_names[i], value);
@@ -296,13 +305,17 @@ void write_left_out(struct writer *writer, cJSON *root, const struct fit_points 
 	}
 }
 
-void write_warnings(struct writer *writer, cJSON *root, const struct fit *fit) {
-	cJSON *warnings = array_in(writer, root, "warnings");
-	for (int i = 0; i < fit->warning_count; i++) {
-		cJSON *warning = object_at_end(writer, warnings);
-		string(writer, warning, "code", fit->warnings[i].code);
-		string(writer, warning, "text", fit->warnings[i].text);
+void write_warning_list(struct writer *writer, cJSON *root, const struct fit_warning *warnings, int count) {
+	cJSON *array = array_in(writer, root, "warnings");
+	for (int i = 0; i < count; i++) {
+		cJSON *warning = object_at_end(writer, array);
+		string(writer, warning, "code", warnings[i].code);
+		string(writer, warning, "text", warnings[i].text);
 	}
+}
+
+void write_warnings(struct writer *writer, cJSON *root, const struct fit *fit) {
+	write_warning_list(writer, root, fit->warnings, fit->warning_count);
 }
 
 struct error *fit_to_json(const struct fit *fit, cJSON **root) {
@@ -321,6 +334,7 @@ struct error *fit_to_json(const struct fit *fit, cJSON **root) {
 	if (fit->fitted && fit->prediction.made) add_prediction(&writer, *root, fit);
 	result_chance(&writer, *root, fit);
 	result_outlooks(&writer, *root, fit);
+	write_comparison(&writer, *root, &fit->comparison);
 	write_left_out(&writer, *root, fit->points);
 	write_warnings(&writer, *root, fit);
 	fit_in_words(fit, &words);

@@ -13,4 +13,13 @@ void result_outlooks(struct writer *writer, cJSON *root, const struct fit *fit);
 void text_chance(const struct fit *fit, struct text *out);
 void text_outlooks(const struct fit *fit, struct text *out);
 
+/* The numbers of "certificate"; warnings (result.c). */
+void write_certificate(struct writer *writer, cJSON *object, const struct fit_certificate *certificate);
+void write_warning_list(struct writer *writer, cJSON *root, const struct fit_warning *warnings, int count);
+
+/* "comparison" and "shape"; the table for the terminal; the same in words, a paragraph a line (compare_words.c). */
+void write_comparison(struct writer *writer, cJSON *root, const struct fit_comparison *comparison);
+void compare_summary(const struct fit_comparison *comparison, struct text *out);
+void compare_in_words(const struct fit_comparison *comparison, struct text *out);
+
 #endif

@@ -10,11 +10,12 @@
  * cell is a start. */
 struct grid {
 	bool fine;
+	int cells;  /* at most */
 	int rounds; /* of least squares at a node, reweighted towards the law's own criterion */
 	int most;   /* starts, the best ones */
 };
-static const struct grid fine_grid = {.fine = true, .rounds = 3, .most = 25};
-static const struct grid coarse_grid = {.fine = false, .rounds = 1, .most = 2}; /* beside a start that is near */
+static const struct grid fine_grid = {.fine = true, .cells = 25, .rounds = 3, .most = 25};
+static const struct grid coarse_grid = {.fine = false, .cells = 9, .rounds = 1, .most = 2}; /* beside a near start */
 #define MOST_STARTS 25
 #define FEW_STARTS 3      /* a law that is linear throughout has one node; it gets so many starts around it */
 #define WORTH_THREADS 300 /* rows: below, all polishes take a few milliseconds */
@@ -129,7 +130,7 @@ struct node {
 };
 
 size_t law_work_size(const struct law *law, const struct table *table) {
-	return table->count * (size_t)(law->linear + 1) * sizeof(double);
+	return table->count * (size_t)(law->linear + 2) * sizeof(double);
 }
 
 /* What reweighting multiplies the square of a miss by, so that squares add up as the criterion does. */
@@ -146,25 +147,26 @@ static double reweighting(const struct criterion *criterion, double r) {
 static void solve_node(
     const struct law *law, const struct table *table, uint32_t known, int rounds, double *work, struct node *node) {
 	size_t stride = (table->count + GRID_ROWS - 1) / GRID_ROWS;
-	int linear = law->linear;
-	double *terms = work, *loss = work + table->count * (size_t)linear;
+	int linear = law->linear, width = linear + law->offset;
+	double *terms = work, *loss = work + table->count * (size_t)width;
 	bool ratios = law->criterion.kind != OBJECTIVE_SQUARES;
 	for (int round = 0; round < rounds && linear > 0; round++) {
 		double gram[MOST_PARAMETERS * MOST_PARAMETERS] = {0}, right[MOST_PARAMETERS] = {0};
 		for (size_t i = 0; i < table->count; i += stride) {
-			double *term = terms + i * (size_t)linear;
+			double *term = terms + i * (size_t)width, offset = 0;
 			if (round == 0) {
 				law->terms(node->x, table->u + i * (size_t)table->variables, term);
 				loss[i] = exp(table->y[i]);
 			}
+			if (law->offset) offset = term[linear];
 			double weight = table->weight[i] / (ratios ? loss[i] * loss[i] : 1);
 			if (round > 0) {
-				double predicted = 0;
+				double predicted = offset;
 				for (int j = 0; j < linear; j++) predicted += node->x[j] * term[j];
 				weight *= reweighting(&law->criterion, predicted / loss[i] - 1);
 			}
 			for (int j = 0; j < linear; j++) {
-				right[j] += weight * term[j] * loss[i];
+				right[j] += weight * term[j] * (loss[i] - offset);
 				for (int k = 0; k <= j; k++) gram[j * linear + k] += weight * term[j] * term[k];
 			}
 		}
@@ -217,7 +219,7 @@ static int search_grid(
     const struct law *law, const struct table *table, struct held held, const struct grid *grid, double *work,
     struct node *list) {
 	struct side sides[MOST_PARAMETERS];
-	int dimensions = 0, cells = 1, within = 1, count = 0;
+	int dimensions = 0, cells, within, count = 0;
 	uint32_t known = 0;
 	for (int j = 0; j < law_parameters(law); j++) {
 		bool fixed = j == held.index || law_tied(law, j);
@@ -226,11 +228,15 @@ static int search_grid(
 		int nodes = law->parameters[j].nodes;
 		sides[dimensions++] = (struct side){.parameter = j, .nodes = grid->fine ? nodes : (3 * nodes + 9) / 10};
 	}
-	int cell = dimensions == 1 ? 1 : dimensions == 2 && grid->fine ? 4 : 2; /* nodes to its side */
-	for (int d = 0; d < dimensions; d++) {
-		sides[d].cells = (sides[d].nodes + cell - 1) / cell;
-		cells *= sides[d].cells;
-		within *= cell;
+	int cell = 1; /* nodes to its side: as few as make no more cells than wanted */
+	for (;; cell++) {
+		cells = within = 1;
+		for (int d = 0; d < dimensions; d++) {
+			sides[d].cells = (sides[d].nodes + cell - 1) / cell;
+			cells *= sides[d].cells;
+			within *= cell;
+		}
+		if (cells <= grid->cells) break;
 	}
 	for (int c = 0; c < cells; c++) {
 		struct node best = {.objective = INFINITY};

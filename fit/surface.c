@@ -68,6 +68,7 @@ const struct law law_chinchilla = {
     .name = "chinchilla",
     .formula = "L(N, D) = E + A/N^alpha + B/D^beta",
     .paper = "Hoffmann et al. 2022, arXiv 2203.15556",
+    .domain = LAW_OF_BOTH,
     .variables = 2,
     .linear = 3,
     .nonlinear = 2,

@@ -113,6 +113,7 @@ void fit_in_words(const struct fit *fit, struct text *out) {
 		words_of_allocation(fit, out);
 		words_of_prediction(fit, out);
 	}
+	if (fit->comparison.count > 0) compare_in_words(&fit->comparison, out);
 	if (fit->warning_count) text_add_string(out, "What to keep in mind:\n");
 	for (int i = 0; i < fit->warning_count; i++) text_add(out, "%s\n", fit->warnings[i].text);
 }
@@ -308,5 +309,6 @@ void fit_summary(const struct fit *fit, const char *source, struct text *out) {
 	summarise_allocation(fit, out);
 	summarise_prediction(fit, out);
 	text_outlooks(fit, out);
+	compare_summary(&fit->comparison, out);
 	write_warning_lines(fit, out);
 }

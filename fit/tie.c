@@ -179,10 +179,15 @@ static struct error *hold(const struct table *table, const struct fit_held *held
 		value = exp(held->value);
 	}
 	if (j < 0) return unknown_parameter(law, held->name);
-	if (law_tied(law, j)) {
-		return error_new(
-		    ERROR_USAGE, "--fix %s: the parameter %s is held already, by an earlier --fix or by --tied", held->name,
-		    law->parameters[j].name);
+	for (int t = 0; t < law->tie_count; t++) {
+		if (law->ties[t].target != j) continue;
+		if (law->ties[t].source < 0)
+			return error_new(
+			    ERROR_USAGE,
+			    "--fix %s: the parameter %s is held already by an earlier --fix (alpha and beta hold each "
+			    "other with --tied)",
+			    held->name, law->parameters[j].name);
+		j = law->ties[t].source; /* beta of --tied: hold alpha, and beta follows */
 	}
 	const struct law_parameter *parameter = &law->parameters[j];
 	enum role role = parameter->role;

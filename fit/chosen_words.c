@@ -1,0 +1,133 @@
+/* chosen_words.c - the result of rung fit --law NAME for a terminal of 80 columns. */
+#include "fit/chosen.h"
+#include "fit/result.h"
+#include "fit/words.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Eight digits: published parameters that are rounded to two move an optimum by factors. */
+static char *exactly(double value, char out[SHORT]) {
+	snprintf(out, SHORT, "%.8g", value);
+	return out;
+}
+
+static void put_header(const struct chosen *chosen, const char *source, struct text *out) {
+	static const char *const slices[] = {
+	    [FIT_N] = "at the largest D that all sizes share",
+	    [FIT_D] = "of the largest N",
+	    [FIT_C] = "on the lower convex hull of (ln C, ln loss)"};
+	const struct law *law = &chosen->law;
+	const struct fit_points *points = chosen->selection.points;
+	text_add(
+	    out, "%s: %zu point%s, %d size%s, %d token count%s\n", source, points->count, points->count == 1 ? "" : "s",
+	    chosen->design.sizes, chosen->design.sizes == 1 ? "" : "s", chosen->design.horizons,
+	    chosen->design.horizons == 1 ? "" : "s");
+	if (points->left_out_count) text_add(out, "  left out: %zu\n", points->left_out_count);
+	struct text words = {0};
+	text_add(&words, "%s (%s", law->formula, law->name);
+	if (law->variables == 1) text_add(&words, ", x = %s", (const char *[]){"N", "D", "C"}[chosen->selection.variable]);
+	text_add(&words, "; %s)", law->paper);
+	text_add_string(out, "\n");
+	if (words.data) wrapped(out, "", "  ", words.data);
+	if (law->variables == 1 && chosen->selection.count < points->count)
+		text_add(
+		    out, "  fitted to %zu points, those %s\n", chosen->selection.count, slices[chosen->selection.variable]);
+	text_free(&words);
+}
+
+static void put_parameters(const struct chosen *chosen, struct text *out) {
+	char value[SHORT], between[2 * SHORT];
+	if (chosen->converged && law_free(&chosen->law) > 0)
+		text_add(out, "  converged: %d of %d starts agree\n", chosen->certificate.agreeing, chosen->certificate.starts);
+	else if (chosen->converged)
+		text_add_string(out, "  every parameter is held: evaluated, not fitted\n");
+	else
+		text_add_string(out, "  NOT CONVERGED: where the search stopped, no estimates\n");
+	text_add(out, "  %-10s %-16s %s\n", "", chosen->converged ? "estimate" : "not converged", "90 % interval");
+	for (int j = 0; j < chosen->count; j++) {
+		const struct chosen_parameter *parameter = &chosen->parameters[j];
+		const char *note = parameter->held ? "  held" : parameter->at_bound ? "  at a bound" : "";
+		if (parameter->flat) note = "  not determined: flat profile";
+		exactly(parameter->value, value);
+		/* Where the search ended, but not an estimate. */
+		bool doubtful = chosen->converged && !parameter->identified;
+		if (doubtful) snprintf(value, sizeof value, "(%.8g)", parameter->value);
+		if (doubtful && !*note) note = "  not determined";
+		text_add(
+		    out, "  %-10s %-16s %s%s\n", parameter->name, value,
+		    isnan(parameter->interval.low) ? "" : range(parameter->interval, between), note);
+		if (!isnan(parameter->profile.low))
+			text_add(out, "  %-10s %-16s %s (profile)\n", "", "", range(parameter->profile, between));
+	}
+}
+
+static void put_certificate(const struct chosen *chosen, struct text *out) {
+	const struct fit_certificate *certificate = &chosen->certificate;
+	struct text words = {0};
+	criterion_in_words(&chosen->law.criterion, &words);
+	text_add(out, "  %-10s %.10g\n", "objective", chosen->objective);
+	text_add(out, "             the %s\n", words.data ? words.data : "");
+	text_add(out, "  %-10s %.4g %% rms of ln(predicted / loss)", "residuals", 100 * chosen->rms);
+	if (!isnan(chosen->noise.rung))
+		text_add(out, "; %.2g %% a point, %.2g %% a rung", 100 * chosen->noise.point, 100 * chosen->noise.rung);
+	text_add_string(out, "\n");
+	if (law_free(&chosen->law) > 0) {
+		text_clear(&words);
+		text_add(
+		    &words,
+		    "%d of %d starts agree, within %.2g; slope %.1e; condition %.3g of the Hessian, %.3g of the design; "
+		    "moved %.2g; at a bound:",
+		    certificate->agreeing, certificate->starts, certificate->spread, certificate->gradient,
+		    certificate->condition, certificate->design_condition, certificate->moved);
+		bool any = false;
+		for (int j = 0; j < chosen->count; j++)
+			if (chosen->parameters[j].at_bound) {
+				text_add(&words, " %s", chosen->parameters[j].name);
+				any = true;
+			}
+		if (!any) text_add_string(&words, " none");
+		if (certificate->equals_start) text_add_string(&words, "; ALARM: the solution equals a start");
+		wrapped(out, "  certificate ", "             ", words.data ? words.data : "");
+	}
+	if (chosen->converged && !isnan(chosen->a)) {
+		char a[SHORT], b[SHORT], between[2 * SHORT];
+		text_add(
+		    out, "  with C = 6 N D the best N grows as C^%s, the best D as C^%s", exactly(chosen->a, a),
+		    exactly(chosen->b, b));
+		if (!isnan(chosen->a_interval.low))
+			text_add(out, "\n             (90 %% interval of the first %s)", range(chosen->a_interval, between));
+		text_add_string(out, "\n");
+	}
+	text_free(&words);
+}
+
+static void put_predictions(const struct chosen *chosen, struct text *out) {
+	if (chosen->prediction_count == 0) return;
+	char N[SHORT], D[SHORT], loss[SHORT], predicted[SHORT], between[2 * SHORT], error[SHORT];
+	text_add(
+	    out, "\nPredicted%s\n  %-9s %-9s %-9s %-10s %-20s %s\n", chosen->converged ? "" : " (NOT CONVERGED)", "N", "D",
+	    "measured", "predicted", "90 % of a new run", "error");
+	for (size_t k = 0; k < chosen->prediction_count; k++) {
+		const struct chosen_prediction *at = &chosen->predictions[k];
+		bool measured = !isnan(at->loss);
+		snprintf(error, sizeof error, "%+.4f %%", measured ? 100 * (at->predicted / at->loss - 1) : 0);
+		text_add(
+		    out, "  %-9s %-9s %-9s %-10s %-20s %s\n", count(at->N, N), count(at->D, D),
+		    measured ? digits(at->loss, loss) : "-", digits(at->predicted, predicted),
+		    isnan(at->measurement[1].low) ? "-" : range(at->measurement[1], between), measured ? error : "");
+	}
+}
+
+void chosen_summary(const struct chosen *chosen, const char *source, struct text *out) {
+	put_header(chosen, source, out);
+	put_parameters(chosen, out);
+	put_certificate(chosen, out);
+	put_predictions(chosen, out);
+	compare_summary(&chosen->comparison, out);
+	for (int i = 0; i < chosen->warning_count; i++) {
+		char first[SHORT];
+		snprintf(first, sizeof first, "%s%s: ", i ? "" : "\n", chosen->warnings[i].code);
+		wrapped(out, first, "  ", chosen->warnings[i].text);
+	}
+}
