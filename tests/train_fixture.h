@@ -70,7 +70,7 @@ static inline struct train_job job_in(const struct fixture *f, char *folder) {
 	    .corpus_path = f->path,
 	    .checkpoint_seconds = 1e9,
 	    .progress_seconds = 1e9,
-	    .kernels = kernels_widest(),
+	    .kernels.choice.kernels = kernels_widest(),
 	    .peak_gflops = 1};
 }
 

@@ -62,6 +62,7 @@ static struct error *run_open(const struct bench_step *step, struct bench_run *r
 	run->steps = train_steps(&run->config);
 	run->token_count = (size_t)step->batch * ((size_t)shape->context + 1);
 	TRY(model_open(shape, train_micro_batch(&run->config), true, step->kernels, &run->model));
+	TRY(model_use_kernels(run->model, (struct kernel_choice){step->kernels, step->blas}));
 	if (step->threads > 1) TRY(model_use_threads(run->model, step->threads));
 	TRY(optimizer_open(model_tensors(run->model), &run->optimizer));
 	run->tokens = array_new(run->token_count, sizeof *run->tokens);
@@ -192,6 +193,41 @@ struct error *bench_operations(
 		if (wanted[k]) error = kernel_bench_open(shape, sequences, (enum kernels)k, &benches[k]);
 	if (!error) error = operation_rounds(benches, effort, times, peak_gflops);
 	for (int k = 0; k < KERNELS_COUNT; k++) kernel_bench_close(benches[k]);
+	return error;
+}
+
+/* Its own time over OpenBLAS's. */
+static struct error *product_gain(
+    struct kernel_bench *bench, int which, uint32_t bit, const struct bench_effort *effort, double *gain) {
+	double *own;
+	TRY(rounds_new(effort, 2, &own));
+	double *blas = own + effort->rounds;
+	for (int64_t r = 0; r < effort->rounds; r++) {
+		kernel_bench_use_blas(bench, 0);
+		own[r] = time_operation(bench, which, effort);
+		kernel_bench_use_blas(bench, bit);
+		blas[r] = time_operation(bench, which, effort);
+	}
+	*gain = median(own, effort->rounds) / median(blas, effort->rounds);
+	free(own);
+	return NULL;
+}
+
+struct error *bench_blas(
+    const struct shape *shape, int sequences, enum kernels kernels, double least_elements,
+    const struct bench_effort *effort, double gains[PRODUCT_COUNT]) {
+	struct kernel_bench *bench = NULL;
+	struct error *error = NULL;
+	for (int p = 0; p < PRODUCT_COUNT; p++) gains[p] = 0;
+	for (int o = 0; o < operation_count() && !error; o++) {
+		const struct operation operation = operation_of(shape, sequences, o);
+		if (operation.product < 0) continue;
+		const double elements = operation.flops / (2.0 * sequences * shape->context);
+		if (elements < least_elements) continue;
+		if (!bench) error = kernel_bench_open(shape, sequences, kernels, &bench);
+		if (!error) error = product_gain(bench, o, (uint32_t)1 << operation.product, effort, &gains[operation.product]);
+	}
+	kernel_bench_close(bench);
 	return error;
 }
 

@@ -16,6 +16,7 @@ struct bench_step {
 	struct shape shape;
 	int batch; /* sequences a step */
 	enum kernels kernels;
+	uint32_t blas; /* products for OpenBLAS: see struct kernel_choice */
 	int threads;
 
 	double tokens_per_second;
@@ -37,6 +38,12 @@ MUST_CHECK struct error *bench_step(const struct bench_effort *effort, struct be
 MUST_CHECK struct error *bench_operations(
     const struct shape *shape, int sequences, const bool wanted[KERNELS_COUNT], const struct bench_effort *effort,
     double *times, double *peak_gflops);
+
+/* How many times faster OpenBLAS computes each product whose matrix has `least_elements` or more than `kernels` do; 0 for the
+ * smaller ones. The two take turns. */
+MUST_CHECK struct error *bench_blas(
+    const struct shape *shape, int sequences, enum kernels kernels, double least_elements,
+    const struct bench_effort *effort, double gains[PRODUCT_COUNT]);
 
 /* OpenBLAS's own product of two n x n matrices on one core. */
 MUST_CHECK struct error *bench_product(int n, const struct bench_effort *effort, double *gflops, double *peak_gflops);

@@ -23,7 +23,7 @@ static bool add_number(cJSON *object, const char *key, double value) {
 	return add_text(object, key, text);
 }
 
-static cJSON *owner_metadata(const struct checkpoint_owner *owner, int64_t step) {
+static cJSON *owner_metadata(const struct checkpoint_owner *owner, const struct model *model, int64_t step) {
 	cJSON *meta = cJSON_CreateObject();
 	char hex[HASH_HEX_SIZE];
 	const struct shape shape = train_shape(owner->config, owner->corpus);
@@ -34,7 +34,8 @@ static cJSON *owner_metadata(const struct checkpoint_owner *owner, int64_t step)
 	    add_number(meta, "context", shape.context) && add_number(meta, "width", shape.width) &&
 	    add_number(meta, "depth", shape.depth) && add_text(meta, "corpus", owner->corpus_path) &&
 	    add_text(meta, "corpus_hash", hash_hex(owner->corpus->hash, hex)) &&
-	    add_text(meta, "tokenizer", owner->corpus->tokenizer))
+	    add_text(meta, "tokenizer", owner->corpus->tokenizer) &&
+	    kernels_to_metadata(meta, model_kernels(model), owner->machine->blas))
 		return meta;
 	cJSON_Delete(meta);
 	return NULL;
@@ -69,7 +70,7 @@ struct error *weights_write(
     uint64_t *file_hash) {
 	const struct tensor_table *table = model_tensors(model);
 	struct tensor_view *views = array_new((size_t)table->count, sizeof *views);
-	cJSON *meta = owner_metadata(owner, step);
+	cJSON *meta = owner_metadata(owner, model, step);
 	struct error *error = NULL;
 	if (!views || !meta) {
 		error = error_memory((size_t)table->count * sizeof *views);
@@ -128,7 +129,7 @@ struct error *checkpoint_write(const char *stem, struct train_state *state, cons
 	const size_t count = (size_t)table->count;
 	char *weights_path = with_suffix(stem, WEIGHTS_SUFFIX), *state_path = with_suffix(stem, STATE_SUFFIX);
 	struct tensor_view *views = array_new(2 * count, sizeof *views);
-	cJSON *meta = owner_metadata(owner, state->step);
+	cJSON *meta = owner_metadata(owner, state->model, state->step);
 	struct error *error = NULL;
 	if (!weights_path || !state_path || !views || !meta) {
 		error = error_memory(2 * count * sizeof *views);
@@ -214,12 +215,15 @@ struct error *checkpoint_read(
 	if (!error && !branch) error = check_text(&rest, state_path, "id", owner->id, "run");
 	double step;
 	if (!error) error = safetensors_number(&rest, state_path, "step", &step);
+	struct kernel_choice kernels;
+	if (!error) error = kernels_from_metadata(rest.metadata, state_path, owner->machine->blas, &kernels);
 	const struct tensor_table *table = model_tensors(state->model);
 	if (!error) error = copy_tensors(&weights, weights_path, table, "", model_parameters(state->model));
 	if (!error) error = copy_tensors(&rest, state_path, table, "first.", state->optimizer.first);
 	if (!error) error = copy_tensors(&rest, state_path, table, "second.", state->optimizer.second);
 	if (!error) error = read_counters(&rest, state_path, branch, state);
 	if (!error && !branch) error = read_log(&rest, state_path, state);
+	if (!error) error = model_use_kernels(state->model, kernels);
 	if (!error) state->step = (int64_t)step;
 done:
 	free(weights_path);

@@ -10,7 +10,7 @@
 
 struct train_options {
 	struct train_config config; /* first: the config's table serves it */
-	const char *corpus, *out, *kernels, *job;
+	const char *corpus, *out, *kernels, *blas, *job;
 	int64_t threads;
 	double checkpoint_seconds;
 	bool json, quiet;
@@ -27,6 +27,7 @@ static const struct option_row train_rows[] = {
      "FILE"},
     {"kernels", OPTION_TEXT, FIELD(kernels), "auto", 0, 0,
      "auto: the widest vectors of this processor; or avx512, avx2, portable, blas, plain", "NAME"},
+    {"blas", OPTION_TEXT, FIELD(blas), "", 0, 0, BLAS_HELP, "LIST"},
     {"threads", OPTION_COUNT, FIELD(threads), "1", 1, 1024,
      "threads, of use up to one for each 256 tokens of a step; they change no bit of the result", "n"},
     {"checkpoint-seconds", OPTION_REAL, FIELD(checkpoint_seconds), "30", 0, 1e9,
@@ -106,7 +107,7 @@ static void print_result(
 	    job->folder);
 }
 
-/* The job file of a sweep: {"config", "corpus", "start", "branches", "trunk", "peak_gflops"}. */
+/* The job file of a sweep: {"config", "corpus", "start", "branches", "trunk", "kernels", "peak_gflops"}. */
 struct job_file {
 	cJSON *root;
 	char *folder;
@@ -138,6 +139,13 @@ static struct error *job_file_read(
 	const cJSON *peak = cJSON_GetObjectItemCaseSensitive(file->root, "peak_gflops");
 	if (cJSON_IsNumber(peak)) job->peak_gflops = peak->valuedouble;
 
+	/* A command line that says who computes it has the last word. */
+	const cJSON *kernels = cJSON_GetObjectItemCaseSensitive(file->root, "kernels");
+	if (kernels && !job->kernels.firm) {
+		job->kernels.measure_blas = false;
+		TRY(train_kernels_from_json(kernels, path, &job->kernels.choice));
+	}
+
 	const cJSON *branches = cJSON_GetObjectItemCaseSensitive(file->root, "branches"), *branch;
 	const int count = cJSON_GetArraySize(branches);
 	file->branches = array_new((size_t)count + 1, sizeof *file->branches);
@@ -150,17 +158,6 @@ static struct error *job_file_read(
 	return NULL;
 }
 
-struct error *kernels_of_option(const char *name, enum kernels *kernels) {
-	*kernels = kernels_widest();
-	if (strcmp(name, "auto") == 0) return NULL;
-	for (int k = 0; k < KERNELS_COUNT; k++) {
-		if (strcmp(name, kernels_names[k]) != 0) continue;
-		*kernels = (enum kernels)k;
-		return NULL;
-	}
-	return error_new(ERROR_USAGE, "--kernels is '%s'; it must be auto, avx512, avx2, portable, blas or plain", name);
-}
-
 static struct error *train(struct train_options *options) {
 	struct train_job job = {
 	    .folder = options->out, .checkpoint_seconds = options->checkpoint_seconds, .threads = (int)options->threads};
@@ -170,7 +167,7 @@ static struct error *train(struct train_options *options) {
 	struct team team;
 	struct corpus *corpus = NULL;
 	char *absolute = NULL;
-	struct error *error = kernels_of_option(options->kernels, &job.kernels);
+	struct error *error = kernels_of_options(options->kernels, options->blas, &job.kernels);
 	if (!error && options->job) error = job_file_read(options->job, options, &job, &file);
 	if (!error && !options->corpus) error = error_new(ERROR_USAGE, "--corpus is missing; 'rung data import' makes one");
 	if (!error && !job.folder) error = error_new(ERROR_USAGE, "--out is missing: a folder for the run");

@@ -13,7 +13,7 @@ static const struct rung {
 
 struct bench_options {
 	int64_t width, depth, context, batch, vocab, threads, size;
-	const char *kernels;
+	const char *kernels, *blas;
 	struct bench_effort effort;
 	bool json;
 };
@@ -37,6 +37,7 @@ static const struct option_row common_rows[] = {
 static const struct option_row step_rows[] = {
     {"kernels", OPTION_TEXT, FIELD(kernels), "auto", 0, 0,
      "auto: the widest vectors of this processor; or avx512, avx2, portable, blas, plain", "NAME"},
+    {"blas", OPTION_TEXT, FIELD(blas), "", 0, 0, BLAS_HELP, "LIST"},
     {"threads", OPTION_COUNT, FIELD(threads), "1", 1, 1024, "cores to share a step among", "n"},
     {"rounds", OPTION_COUNT, FIELD(effort.rounds), "7", 1, 1e6, "figures are medians of these", "n"},
     {"seconds", OPTION_REAL, FIELD(effort.seconds), "0.2", 0, 3600, "time of a round; at least one step", "s"},
@@ -60,6 +61,12 @@ struct job {
 	struct shape shape;
 	int batch;
 };
+
+/* Sequences that are computed at a time. */
+static int micro_batch(const struct job *job) {
+	const struct train_config config = {.context = job->shape.context, .batch = job->batch};
+	return train_micro_batch(&config);
+}
 
 static int ladder_tokens(int64_t width) {
 	size_t i = 0;
@@ -132,6 +139,9 @@ static cJSON *step_to_json(const struct bench_step *step) {
 	if (!object) return NULL;
 	json_add_job(object, &(struct job){step->shape, step->batch});
 	cJSON_AddStringToObject(object, "kernels", kernels_names[step->kernels]);
+	cJSON *blas = cJSON_AddArrayToObject(object, "blas");
+	for (int p = 0; blas && p < PRODUCT_COUNT; p++)
+		if (step->blas >> p & 1) cJSON_AddItemToArray(blas, cJSON_CreateString(product_names[p]));
 	json_add_number(object, "threads", step->threads);
 	json_add_number(object, "tokens_per_second", step->tokens_per_second);
 	json_add_number(object, "gflops", step->gflops);
@@ -163,6 +173,12 @@ static void print_step(const struct bench_step *step) {
 	    human_count(step->tokens_per_second, speed), step->gflops, step->peak_gflops, step->gflops / step->peak_gflops,
 	    100 * step->spread, 100 * step->optimizer_seconds / (step->gradient_seconds + step->optimizer_seconds),
 	    human_bytes(step->bytes, bytes));
+	if (step->blas) {
+		struct text by = {0};
+		kernels_describe((struct kernel_choice){step->kernels, step->blas}, &by);
+		if (by.data) printf("      by %s\n", by.data);
+		text_free(&by);
+	}
 	fflush(stdout);
 }
 
@@ -178,17 +194,24 @@ static void warn_of_company(double core_share, const struct bench_effort *effort
 static struct error *bench_steps(const struct bench_options *options) {
 	struct job jobs[COUNT_OF(ladder)];
 	struct bench_step steps[COUNT_OF(ladder)];
-	enum kernels kernels;
+	struct kernel_wish wish;
 	int count;
 	double least_share = 1;
-	TRY(kernels_of_option(options->kernels, &kernels));
+	TRY(kernels_of_options(options->kernels, options->blas, &wish));
 	TRY(jobs_of(options, jobs, &count));
 	if (options->effort.cpu_time && options->threads > 1)
 		return error_new(ERROR_USAGE, "--cpu-time adds up what all threads use; it goes with --threads 1 only");
 	if (!options->json) print_step_head(options);
 	for (int i = 0; i < count; i++) {
+		const struct job *job = &jobs[i];
 		steps[i] = (struct bench_step){
-		    .shape = jobs[i].shape, .batch = jobs[i].batch, .kernels = kernels, .threads = (int)options->threads};
+		    .shape = job->shape,
+		    .batch = job->batch,
+		    .kernels = wish.choice.kernels,
+		    .blas = wish.choice.blas,
+		    .threads = (int)options->threads};
+		if (wish.measure_blas)
+			TRY(train_measure_blas(&job->shape, micro_batch(job), wish.choice.kernels, &steps[i].blas));
 		TRY(bench_step(&options->effort, &steps[i]));
 		least_share = fmin(least_share, steps[i].core_share);
 		if (!options->json) print_step(&steps[i]);
@@ -316,8 +339,7 @@ static struct error *bench_kernels(const struct bench_options *options) {
 		    "time: part of a step's operations; the embedding's look-ups and AdamW are not among them\n",
 		    (long long)options->effort.rounds, clock_name(&options->effort));
 	for (int i = 0; i < count && !error; i++) {
-		const struct train_config config = {.context = jobs[i].shape.context, .batch = jobs[i].batch};
-		const int sequences = train_micro_batch(&config);
+		const int sequences = micro_batch(&jobs[i]);
 		error = bench_operations(&jobs[i].shape, sequences, wanted, &options->effort, times, &peak);
 		if (error) break;
 		if (options->json)

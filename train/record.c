@@ -78,9 +78,14 @@ static bool add_result(cJSON *root, const struct train_result *result) {
 	       (!result->diverged || add_end(object, &result->end));
 }
 
+static bool add_kernels(cJSON *root, struct kernel_choice kernels) {
+	cJSON *object = train_kernels_to_json(kernels);
+	return object && cJSON_AddItemToObject(root, "kernels", object);
+}
+
 struct error *record_write(
     const char *folder, const struct checkpoint_owner *owner, bool trunk, enum record_status status,
-    const struct train_result *result) {
+    struct kernel_choice kernels, const struct train_result *result) {
 	cJSON *root = cJSON_CreateObject();
 	char *path = path_join(folder, "run.json"), hex[HASH_HEX_SIZE];
 	struct error *error = NULL;
@@ -93,7 +98,8 @@ struct error *record_write(
 	    !cJSON_AddStringToObject(corpus, "path", owner->corpus_path) ||
 	    !cJSON_AddStringToObject(corpus, "hash", hash_hex(owner->corpus->hash, hex)) ||
 	    !cJSON_AddStringToObject(corpus, "description", owner->corpus->description) || !add_shape(root, owner) ||
-	    (result && !add_result(root, result)) || !(system = cJSON_AddObjectToObject(root, "machine"))) {
+	    !add_kernels(root, kernels) || (result && !add_result(root, result)) ||
+	    !(system = cJSON_AddObjectToObject(root, "machine"))) {
 		error = error_memory(4096);
 		goto done;
 	}
@@ -127,7 +133,7 @@ static struct error *read_result(const cJSON *root, const char *path, struct tra
 
 struct error *record_read(const char *folder, const char *id, enum record_status *status, struct train_result *result) {
 	*status = RECORD_NONE;
-	*result = (struct train_result){0};
+	*result = (struct train_result){.kernels = {.kernels = KERNELS_COUNT}};
 	char *path = path_join(folder, "run.json");
 	if (!path) return error_memory(strlen(folder));
 	struct error *error = NULL;
@@ -151,6 +157,8 @@ struct error *record_read(const char *folder, const char *id, enum record_status
 		error = error_new(ERROR_DATA, "%s: status is '%s', expected running, done or diverged", path, name);
 	else if (*status != RECORD_RUNNING)
 		error = read_result(root, path, result);
+	const cJSON *kernels = cJSON_GetObjectItemCaseSensitive(root, "kernels");
+	if (!error && kernels) error = train_kernels_from_json(kernels, path, &result->kernels);
 	result->diverged = *status == RECORD_DIVERGED;
 done:
 	cJSON_Delete(root);

@@ -22,7 +22,8 @@ struct run {
 	int64_t saved;                /* step of the latest checkpoint; 0: none */
 	double ln_V;                  /* the loss of knowing nothing */
 	int threads;
-	bool recorded; /* run.json is there */
+	bool recorded;                /* run.json is there */
+	struct kernel_choice kernels; /* what it says; .kernels is KERNELS_COUNT when it says nothing */
 };
 
 /* ---------------------------------------------------------------------------------------- when to log and evaluate --- */
@@ -82,6 +83,27 @@ static void start_over(const struct run *run, struct train_state *state) {
 	model_initialise(state->model, (uint64_t)run->config->seed);
 }
 
+/* Who computes a run that begins at step 0: as before, should all of its checkpoints be lost, because there may be branches
+ * of it; otherwise as wished. */
+static struct error *choose_kernels(struct run *run) {
+	struct model *model = run->state.model;
+	struct kernel_choice choice = run->job->kernels.choice;
+	if (run->kernels.kernels != KERNELS_COUNT) {
+		choice = run->kernels;
+		TRY(kernels_check(choice, run->job->folder));
+	} else if (run->job->kernels.measure_blas) {
+		TRY(train_measure_blas(model_shape(model), train_micro_batch(run->config), choice.kernels, &choice.blas));
+		if (choice.blas) {
+			struct text message = {0};
+			text_add_string(&message, "kernels: ");
+			kernels_describe(choice, &message);
+			if (!message.failed) say(run->job, message.data);
+			text_free(&message);
+		}
+	}
+	return model_use_kernels(model, choice);
+}
+
 /* From the run's own latest checkpoint, else from the trunk's branch, else from the beginning. */
 static struct error *begin(struct run *run) {
 	bool found;
@@ -98,7 +120,7 @@ static struct error *begin(struct run *run) {
 	run->saved = found ? run->state.step : 0;
 	if (found) return NULL;
 	start_over(run, &run->state); /* a damaged checkpoint may have been half read */
-	if (!run->job->start) return NULL;
+	if (!run->job->start) return choose_kernels(run);
 	char *stem = stem_of(run->job->start);
 	if (!stem) return error_memory(strlen(run->job->start));
 	struct error *error = checkpoint_read(stem, &run->state, &run->owner, true);
@@ -149,8 +171,10 @@ static struct error *finish(struct run *run, struct train_result *result) {
 	    result->gflops / result->peak_gflops * (state->step_seconds / state->core_seconds); /* NaN without steps */
 	result->memory_bytes = peak_memory_bytes();
 	result->highest_rise = state->highest_rise;
+	result->kernels = model_kernels(state->model);
 	TRY(record_write(
-	    run->job->folder, &run->owner, run->job->trunk, result->diverged ? RECORD_DIVERGED : RECORD_DONE, result));
+	    run->job->folder, &run->owner, run->job->trunk, result->diverged ? RECORD_DIVERGED : RECORD_DONE,
+	    result->kernels, result));
 	if (!result->diverged) checkpoint_remove_all(run->job->folder);
 	return NULL;
 }
@@ -303,7 +327,9 @@ static struct error *one_step(struct run *run, struct train_result *result, doub
 static struct error *save(struct run *run) {
 	run->state.seconds = seconds_spent(run);
 	/* Only now is there something to go on with: a run that fails before leaves its folder to others. */
-	if (!run->recorded) TRY(record_write(run->job->folder, &run->owner, run->job->trunk, RECORD_RUNNING, NULL));
+	if (!run->recorded)
+		TRY(record_write(
+		    run->job->folder, &run->owner, run->job->trunk, RECORD_RUNNING, model_kernels(run->state.model), NULL));
 	run->recorded = true;
 	TRY(checkpoint_save(run->job->folder, &run->state, &run->owner));
 	run->saved = run->state.step;
@@ -359,7 +385,7 @@ static struct error *loop(struct run *run, struct train_result *result) {
 static struct error *open_run(struct run *run) {
 	const struct corpus_info *info = corpus_info(run->corpus);
 	const struct shape shape = train_shape(run->config, info);
-	TRY(model_open(&shape, train_micro_batch(run->config), true, run->job->kernels, &run->state.model));
+	TRY(model_open(&shape, train_micro_batch(run->config), true, kernels_widest(), &run->state.model));
 	run->threads = 1;
 	TRY(optimizer_open(model_tensors(run->state.model), &run->state.optimizer));
 	const size_t tokens = (size_t)run->config->batch * (size_t)(run->config->context + 1);
@@ -417,9 +443,11 @@ struct error *train_run(
 	    .machine = &run.machine};
 	run.last_step = job->trunk ? job->branches[job->branch_count - 1] : run.steps.total;
 	run.recorded = status == RECORD_RUNNING;
+	run.kernels = result->kernels;
 	result->loss = result->loss_error = NAN;
 	struct error *error = open_run(&run);
 	if (!error) error = begin(&run);
+	if (!error) error = kernels_check_wish(model_kernels(run.state.model), &job->kernels, job->folder);
 	run.spent_before = run.state.seconds;
 	if (!error) error = loop(&run, result);
 	if (!error) error = finish(&run, result);

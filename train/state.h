@@ -134,7 +134,7 @@ MUST_CHECK struct error *weights_write(
 MUST_CHECK struct error *checkpoint_write(
     const char *stem, struct train_state *state, const struct checkpoint_owner *owner);
 
-/* Fills `state` from the pair. `branch`: from a trunk's branch point: the recipe must be the same, the log and the
+/* Fills `state` from the pair, and has its model computed as it says. `branch`: from a trunk's branch point: the recipe must be the same, the log and the
  * counters start anew; otherwise the id must be the same. */
 MUST_CHECK struct error *checkpoint_read(
     const char *stem, struct train_state *state, const struct checkpoint_owner *owner, bool branch);
@@ -158,14 +158,35 @@ enum record_status { RECORD_NONE, RECORD_RUNNING, RECORD_DONE, RECORD_DIVERGED }
 
 MUST_CHECK struct error *record_write(
     const char *folder, const struct checkpoint_owner *owner, bool trunk, enum record_status status,
-    const struct train_result *result);
-/* RECORD_NONE when there is no run.json. ERROR_DATA when it is damaged, or is that of a run other than `id` (NULL: any). */
+    struct kernel_choice kernels, const struct train_result *result);
+/* RECORD_NONE when there is no run.json; of a running one only result->kernels is known. ERROR_DATA when it is damaged, or is that of a run other than `id` (NULL: any). */
 MUST_CHECK struct error *record_read(
     const char *folder, const char *id, enum record_status *status, struct train_result *result);
 
-/* --------------------------------------------------------------------------------------------------------- cmd.c --- */
+/* ----------------------------------------------------------------------------------------------------- kernels.c --- */
 
 /* The value of --kernels; "auto" is the widest. */
 MUST_CHECK struct error *kernels_of_option(const char *name, enum kernels *kernels);
+/* The values of --kernels and --blas, which is NULL when it is not given. */
+MUST_CHECK struct error *kernels_of_options(const char *kernels, const char *blas, struct kernel_wish *wish);
+#define BLAS_HELP                                                                                                      \
+	"products with weights that OpenBLAS computes: none; all; auto: large ones that it computes at least 5 % faster "  \
+	"here; or their names in 'rung bench kernels', with commas between. Without it auto, or none with --kernels NAME"
+
+/* "avx512, and OpenBLAS for mlp.in to weight" */
+void kernels_describe(struct kernel_choice choice, struct text *out);
+
+/* In a checkpoint: "kernels", "blas" and, where it computes something, "openblas", which names the library and its
+ * kernels. False when memory is short. */
+bool kernels_to_metadata(cJSON *meta, struct kernel_choice choice, const char *openblas);
+/* Reads it back. An error too when the result would change because this processor or this OpenBLAS is another. */
+MUST_CHECK struct error *kernels_from_metadata(
+    const cJSON *meta, const char *path, const char *openblas, struct kernel_choice *choice);
+
+/* That this processor has the kernels that `path` was begun with. */
+MUST_CHECK struct error *kernels_check(struct kernel_choice choice, const char *path);
+/* That a run which is computed by `choice` is what a firm wish is for. */
+MUST_CHECK struct error *kernels_check_wish(
+    struct kernel_choice choice, const struct kernel_wish *wish, const char *folder);
 
 #endif

@@ -81,8 +81,9 @@ struct train_result {
 	double tokens_per_second, gflops;  /* of the optimizer steps; flops are exact ones */
 	double peak_gflops, peak_fraction; /* of one core; what its threads made of the peak of as many cores */
 	double memory_bytes;
-	uint64_t weights_hash; /* XXH64 of the final parameters */
-	double highest_rise;   /* of the smoothed train loss above its lowest, as a part of what counts as a spike */
+	uint64_t weights_hash;        /* XXH64 of the final parameters */
+	double highest_rise;          /* of the smoothed train loss above its lowest, as a part of what counts as a spike */
+	struct kernel_choice kernels; /* .kernels is KERNELS_COUNT in records older than this member */
 	bool diverged;
 	struct train_end end; /* of a run that diverged; not read back from a record */
 };
@@ -94,7 +95,14 @@ struct train_progress {
 	double tokens_per_second;
 };
 
-/* How to do it: nothing here changes the result. */
+/* Who is to compute a run that begins. One that goes on, and one that branches from a trunk, is computed as it was begun. */
+struct kernel_wish {
+	struct kernel_choice choice;
+	bool measure_blas; /* choice.blas is to be found out: see train_measure_blas */
+	bool firm;         /* that the run was begun otherwise is an error */
+};
+
+/* How to do it: nothing here changes the result, save within rounding `kernels`. */
 struct train_job {
 	const char *folder;      /* of this run: run.json, log.jsonl, checkpoints */
 	const char *corpus_path; /* for the record */
@@ -103,7 +111,7 @@ struct train_job {
 	int branch_count;
 	bool trunk; /* stop at the last branch: no cooldown, no final loss */
 	double checkpoint_seconds;
-	enum kernels kernels;
+	struct kernel_wish kernels;
 	int threads;                       /* at most one for each micro-batch of 256 tokens is of use; 0 and 1 are one */
 	int (*threads_now)(void *context); /* asked before every step, how many threads it may use; NULL: `threads` */
 	void *threads_context;
@@ -122,6 +130,15 @@ MUST_CHECK struct error *train_run(
 
 /* The record of a finished run. ERROR_DATA when there is none or it is damaged. */
 MUST_CHECK struct error *train_result_read(const char *folder, struct train_result *result);
+
+/* The products that OpenBLAS computes at least 5 % faster here than `kernels`, measured now, of those with matrices of 2^18
+ * elements or more; that takes about the time of ten steps of one micro-batch through one block. */
+MUST_CHECK struct error *train_measure_blas(
+    const struct shape *shape, int sequences, enum kernels kernels, uint32_t *blas);
+
+/* {"name": "avx512", "blas": ["mlp.in to weight", ...]}; NULL when memory is short. */
+cJSON *train_kernels_to_json(struct kernel_choice choice);
+MUST_CHECK struct error *train_kernels_from_json(const cJSON *object, const char *path, struct kernel_choice *choice);
 
 /* Path of the trunk's branch checkpoint at `step`, for train_job.start; once the file is there it is whole. The caller
  * frees; NULL when memory is short. */
