@@ -427,7 +427,10 @@ struct error *train_run(
 	TRY(folder_make(job->folder));
 	enum record_status status;
 	TRY(record_read(job->folder, run.id, &status, result));
-	if (status == RECORD_DONE) return NULL;
+	if (status == RECORD_DONE) {
+		checkpoint_remove_all(job->folder); /* should it have been killed between its record and this */
+		return NULL;
+	}
 	if (status == RECORD_DIVERGED)
 		return error_new(
 		    ERROR_DIVERGED, "%s: this run diverged before, after %lld steps; remove the folder to try it again",
