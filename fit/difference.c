@@ -1,10 +1,14 @@
-/* difference.c - the naive forecast that carries on what the last step of the ladder brought. forecast.h says how. */
+/* difference.c - the naive forecast that carries on what the last step of the ladder brought, or where there are no steps the
+ * plane through its nearest rows. forecast.h says how. */
 #include "fit/forecast.h"
 
 #include <math.h>
 #include <stdlib.h>
 
 #define SAME_SIZE 1e-9 /* relative, as in design.c */
+#define NEAREST 6      /* rows that a plane goes through at first: twice what it takes */
+#define FLATTEST 0.99  /* squared correlation of ln N and ln D beyond which rows lie on a line rather than in a plane */
+#define MOST_TRIED 200 /* rows that the plane is tried on */
 
 /* One size: its mean ln loss at every token count. */
 struct step {
@@ -14,10 +18,23 @@ struct step {
 	size_t count;
 };
 
+/* A measurement, in logs. */
+struct row {
+	double u, v, y;
+};
+
+struct neighbour {
+	double distance; /* to the target in (ln N, ln D) */
+	const struct row *row;
+};
+
 struct ladder {
 	struct step *steps; /* ascending in N */
 	size_t count;
 	double *values; /* what the steps point into */
+	struct row *rows;
+	size_t row_count;
+	struct neighbour *near; /* (row_count) work of on_plane */
 };
 
 static int by_size(const void *a, const void *b) {
@@ -52,14 +69,20 @@ struct error *ladder_new(const struct fit_points *points, struct ladder **out) {
 	if (ladder) {
 		ladder->steps = array_new(n + 1, sizeof *ladder->steps);
 		ladder->values = array_new(2 * n + 1, sizeof *ladder->values);
+		ladder->rows = array_new(n + 1, sizeof *ladder->rows);
+		ladder->near = array_new(n + 1, sizeof *ladder->near);
 	}
-	if (!ladder || !sorted || !ladder->steps || !ladder->values) {
+	if (!ladder || !sorted || !ladder->steps || !ladder->values || !ladder->rows || !ladder->near) {
 		free(sorted);
 		ladder_free(ladder);
 		return error_memory(n * (sizeof *sorted + sizeof *ladder->steps));
 	}
 	for (size_t i = 0; i < n; i++) sorted[i] = points->items[i];
 	qsort(sorted, n, sizeof *sorted, by_size);
+	for (; ladder->row_count < n; ladder->row_count++) {
+		const struct fit_point *point = &sorted[ladder->row_count];
+		ladder->rows[ladder->row_count] = (struct row){log(point->N), log(point->D), log(point->loss)};
+	}
 	for (size_t from = 0, to; from < n; from = to) {
 		for (to = from; to < n && sorted[to].N <= sorted[from].N * (1 + SAME_SIZE);) to++;
 		struct step *step = &ladder->steps[ladder->count++];
@@ -74,10 +97,14 @@ struct error *ladder_new(const struct fit_points *points, struct ladder **out) {
 
 void ladder_free(struct ladder *ladder) {
 	if (!ladder) return;
+	free(ladder->near);
+	free(ladder->rows);
 	free(ladder->steps);
 	free(ladder->values);
 	free(ladder);
 }
+
+/* ---------------------------------------------------------------------------------------------------------- steps --- */
 
 /* ln loss at v, by the first `count` points joined by lines; NaN where it takes a slope that a single point does not tell. */
 static double read_off(const struct step *step, size_t count, double v) {
@@ -109,8 +136,8 @@ static double carried_on(const struct ladder *ladder, size_t k, double u, double
 	return read_off(above, n1, v) + slope * (u - above->u);
 }
 
-bool ladder_difference(const struct ladder *ladder, double N, double D, double noise, double *center, double *spread) {
-	double u = log(N), v = log(D), way, squares = 0;
+static bool by_steps(const struct ladder *ladder, double u, double v, double noise, double *center, double *spread) {
+	double way, squares = 0;
 	if (ladder->count < 2) return false;
 	size_t k = 1, tried = 0;
 	while (k + 1 < ladder->count && ladder->steps[k + 1].u <= u + SAME_SIZE) k++;
@@ -132,4 +159,64 @@ bool ladder_difference(const struct ladder *ladder, double N, double D, double n
 	*spread = noise;
 	if (tried) *spread = fmax(noise, way * sqrt(squares / (double)tried));
 	return true;
+}
+
+/* ---------------------------------------------------------------------------------------------------------- plane --- */
+
+static int by_distance(const void *a, const void *b) {
+	const struct neighbour *x = a, *y = b;
+	int order = (x->distance > y->distance) - (x->distance < y->distance);
+	return order ? order : (x->row > y->row) - (x->row < y->row);
+}
+
+/* ln loss at (u, v) of the least-squares plane through the nearest rows whose u + v is below `most`: NEAREST of them, or as
+ * many as it takes until they are no line. *way: from their middle to the target. NaN where all of them are a line. */
+static double on_plane(struct ladder *ladder, double u, double v, double most, double *way) {
+	size_t count = 0;
+	for (size_t i = 0; i < ladder->row_count; i++) {
+		const struct row *row = &ladder->rows[i];
+		if (row->u + row->v < most) ladder->near[count++] = (struct neighbour){hypot(row->u - u, row->v - v), row};
+	}
+	qsort(ladder->near, count, sizeof *ladder->near, by_distance);
+	double n = 0, mu = 0, mv = 0, my = 0, uu = 0, vv = 0, uv = 0, uy = 0, vy = 0; /* means, sums about them */
+	for (size_t i = 0; i < count; i++) {
+		const struct row *row = ladder->near[i].row;
+		double du = row->u - mu, dv = row->v - mv, dy = row->y - my;
+		n++;
+		mu += du / n;
+		mv += dv / n;
+		my += dy / n;
+		uu += du * (row->u - mu);
+		vv += dv * (row->v - mv);
+		uv += du * (row->v - mv);
+		uy += du * (row->y - my);
+		vy += dv * (row->y - my);
+		double determinant = uu * vv - uv * uv;
+		if (i + 1 < NEAREST || !(determinant > (1 - FLATTEST) * uu * vv)) continue;
+		*way = hypot(u - mu, v - mv);
+		return my + ((vv * uy - uv * vy) * (u - mu) + (uu * vy - uv * uy) * (v - mv)) / determinant;
+	}
+	return NAN;
+}
+
+static bool by_plane(struct ladder *ladder, double u, double v, double noise, double *center, double *spread) {
+	double way, tried_way, squares = 0;
+	size_t tried = 0;
+	*center = on_plane(ladder, u, v, INFINITY, &way);
+	if (!isfinite(*center)) return false;
+	for (size_t i = ladder->row_count; i-- > 0 && tried < MOST_TRIED;) {
+		const struct row *row = &ladder->rows[i];
+		double found = on_plane(ladder, row->u, row->v, row->u + row->v - log1p(SAME_PLACE), &tried_way);
+		if (!isfinite(found)) continue;
+		squares += (found - row->y) * (found - row->y) / (tried_way * tried_way);
+		tried++;
+	}
+	*spread = noise;
+	if (tried) *spread = fmax(noise, way * sqrt(squares / (double)tried));
+	return true;
+}
+
+bool ladder_difference(struct ladder *ladder, double N, double D, double noise, double *center, double *spread) {
+	double u = log(N), v = log(D);
+	return by_steps(ladder, u, v, noise, center, spread) || by_plane(ladder, u, v, noise, center, spread);
 }

@@ -86,14 +86,17 @@ struct prospect {
  * that both have been trained for:
  *     ln L(N, D) = ln L(N1, D) + [ln L(N1, v) - ln L(N2, v)] / ln(N1 / N2) * ln(N / N1).
  * A size's own points are joined by lines in (ln D, ln L), and the last line is carried on beyond them; repeats count by
- * their mean. Below the two smallest sizes these are N1 and N2. *spread: the root mean square of what the rule misses the
- * measured sizes by, from the sizes below them alone (and lower D, when the target's D is beyond those of N1), per unit of the
- * way in (ln N, ln D), times the way to the target; at least `noise`. False where there are fewer than two sizes, or nothing
- * to tell a slope in D from that is needed. */
+ * their mean. Below the two smallest sizes these are N1 and N2. Where the sizes have too few token counts for that, as on
+ * isoFLOP grids, the differences are those of the nearest rows: the least-squares plane of ln L in ln N and ln D through six
+ * of them, or more until they are not on one line.
+ *
+ * *spread: the root mean square of what the rule misses the measured rows by, from smaller sizes alone (and lower D, when the
+ * target's D is beyond those of N1), or for the plane from rows of less compute, per unit of the way in (ln N, ln D), times
+ * the way to the target; at least `noise`. False where there is nothing to carry on from. */
 struct ladder;
 MUST_CHECK struct error *ladder_new(const struct fit_points *points, struct ladder **ladder);
 void ladder_free(struct ladder *ladder);
-bool ladder_difference(const struct ladder *ladder, double N, double D, double noise, double *center, double *spread);
+bool ladder_difference(struct ladder *ladder, double N, double D, double noise, double *center, double *spread);
 
 /* --------------------------------------------------------------------------------------- forecasts (fit/forecast.c) --- */
 

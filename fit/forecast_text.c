@@ -41,7 +41,7 @@ void forecast_summary(const struct forecast *forecast, uint64_t hash, struct tex
 		    digits(ways[BY_DIFFERENCE].made ? ways[BY_DIFFERENCE].point : NAN, difference), far ? "  *" : "");
 	}
 	if (beyond) text_add_string(out, "  * more than ten times the largest N or D of the table\n");
-	if (silent) text_add_string(out, "  - the last two sizes share too few token counts to carry on from\n");
+	if (silent) text_add_string(out, "  - there is no last step to carry on from\n");
 	text_add_string(out, "\n");
 	wrapped(
 	    out, "", "",

@@ -243,6 +243,54 @@ static void difference_knows_its_misses(void **state) {
 	assert_true(near(spread, 0.01, 1e-12));
 }
 
+/* From the middle of the six rows nearest to (u, v). */
+static double way_from_six(int count, const double (*rows)[3], double u, double v) {
+	double mu = 0, mv = 0;
+	for (int j = 0; j < count; j++) {
+		int closer = 0;
+		for (int k = 0; k < count; k++)
+			closer += hypot(rows[k][0] - u, rows[k][1] - v) < hypot(rows[j][0] - u, rows[j][1] - v);
+		if (closer >= 6) continue;
+		mu += rows[j][0] / 6;
+		mv += rows[j][1] / 6;
+	}
+	return hypot(u - mu, v - mv);
+}
+
+/* Where every size has a token count of its own, the differences of neighbours say the rest. */
+static void planes_where_there_are_no_steps(void **state) {
+	(void)state;
+	double center, spread;
+	/* Two budgets, u + v = 24 and 26, of five sizes each: a plane, ln L = 7 - .1 u - .2 v. */
+	double rows[10][3];
+	for (int i = 0; i < 10; i++) {
+		rows[i][0] = 9 + i % 5 + 0.1 * (i / 5);
+		rows[i][1] = (i < 5 ? 24 : 26) - rows[i][0];
+		rows[i][2] = 7 - 0.1 * rows[i][0] - 0.2 * rows[i][1];
+	}
+	const double(*plane)[3] = (const double(*)[3])rows;
+	assert_true(difference(plane, 10, 14, 16, 0.01, &center, &spread));
+	assert_true(near(center, 7 - 1.4 - 3.2, 1e-10));
+	assert_true(near(spread, 0.01, 1e-12)); /* no row has rows of less compute that are no line */
+	/* Six of them at least; on a line they say nothing. */
+	assert_false(difference(plane, 5, 14, 16, 0.01, &center, &spread));
+	/* A third budget that lies .3 off: each of its rows is missed by as much, over a way that is reckoned here. */
+	double more[13][3], squares = 0;
+	memcpy(more, rows, sizeof rows);
+	for (int i = 0; i < 3; i++) {
+		more[10 + i][0] = 11.3 + i;
+		more[10 + i][1] = 29 - more[10 + i][0];
+		more[10 + i][2] = 7 - 0.1 * more[10 + i][0] - 0.2 * more[10 + i][1] + 0.3;
+		double way = way_from_six(10, plane, more[10 + i][0], more[10 + i][1]);
+		squares += 0.3 * 0.3 / (way * way) / 3;
+	}
+	const double(*bent)[3] = (const double(*)[3])more;
+	assert_true(difference(bent, 13, 12.3, 17, 0, &center, &spread));
+	assert_true(near(spread, sqrt(squares) * way_from_six(13, bent, 12.3, 17), 1e-10));
+	assert_true(difference(bent, 13, 12.3, 17, 2, &center, &spread));
+	assert_true(spread == 2);
+}
+
 /* ------------------------------------------------------------------------------------------------------- coverage --- */
 
 /* Clopper and Pearson by their definition: at the ends of the interval one tail is half of what is left. */
@@ -277,6 +325,7 @@ int main(void) {
 	    cmocka_unit_test(z_by_hand),
 	    cmocka_unit_test(difference_by_hand),
 	    cmocka_unit_test(difference_knows_its_misses),
+	    cmocka_unit_test(planes_where_there_are_no_steps),
 	    cmocka_unit_test(binomial_intervals),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
