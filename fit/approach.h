@@ -163,6 +163,7 @@ struct budget_plan {
 	double *C; /* (count) ascending */
 	size_t count;
 };
+const char *budget_source_name(enum budget_source source); /* in words (text_approaches.c) */
 MUST_CHECK struct error *budget_plan_make(
     const struct budget_row *rows, size_t n, const double *listed, size_t listed_count, struct budget_plan *plan);
 void budget_plan_free(struct budget_plan *plan);
@@ -273,5 +274,66 @@ struct approach1 {
 MUST_CHECK struct error *approach1_run(
     const struct budget_row *rows, size_t n, const struct envelope_options *how, struct approach1 *found);
 void approach1_free(struct approach1 *found);
+
+/* --------------------------------------------------------------------------------------------- training curves (tracks.c) --- */
+
+/* Where a table has several rows a run, told by equal text in the extra column `extra`: the last row of each run, by D, stays
+ * a point; the others move to points->earlier, for they are no final losses. ERROR_DATA when a run has no name or two N. */
+MUST_CHECK struct error *fit_points_ends(
+    const char *source, const char *column, size_t extra, struct fit_points *points);
+
+/* The held-out losses in the logs of a lab's runs, C = 6 N D. Of trunks where there are three or more: a constant rate, so
+ * these are not final losses, which lie lower; else of whole runs, whose rate falls at the end only. */
+struct lab_curves {
+	struct budget_row *rows;
+	size_t count, capacity;
+	int runs, unreadable; /* unreadable: damaged records of runs, passed over */
+	bool trunks;
+};
+MUST_CHECK struct error *lab_curves_read(const char *lab, struct lab_curves *curves);
+void lab_curves_free(struct lab_curves *curves);
+
+/* ------------------------------------------------------------------------------------------------ both (approaches.c) --- */
+
+/* Where the losses of an envelope come from. */
+enum curve_kind {
+	CURVES_OF_TABLE, /* rows of a run, told by a column */
+	CURVES_OF_LAB,   /* trunks */
+	CURVES_OF_RUNS,  /* of a lab without trunks */
+	FINISHED_RUNS    /* no curves: the points themselves, those of one N as one run */
+};
+
+struct fit_approaches {
+	struct approach1 first;
+	enum curve_kind curves;
+	int unreadable; /* damaged records of runs of the lab, passed over */
+	struct approach2 second;
+	struct approach2_bias bias;
+	bool bias_known;          /* there is a surface to take it from, and three budgets */
+	bool by_column;           /* budgets count the table's own C; else 6 N D */
+	const char *noise_source; /* in words; NULL: not known */
+};
+/* Into fit->approaches, from what else the fit holds by then. */
+MUST_CHECK struct error *fit_approach(struct fit *fit);
+void fit_approaches_free(struct fit_approaches *approaches); /* NULL is fine */
+
+/* ---------------------------------------------------------------------------------- options of rung fit (cmd_approach.c) --- */
+
+struct approach_choices {
+	const char *curve, *budget;   /* columns; NULL: none */
+	const char *flops, *envelope; /* "6ND" or "C"; "hull" or "buckets" */
+	struct option_list budgets;   /* each one budget, or several with commas between */
+	double loss_noise;
+};
+#define APPROACH_EXTRAS 2
+
+/* Asks for the columns that the choices name: `extra` holds APPROACH_EXTRAS, the first in input->extra. */
+void approach_ask(const struct approach_choices *choices, struct fit_extra *extra, struct fit_input *input);
+
+/* What the choices mean for these points, which were read with those columns: ends of curves, labels, budgets. *memory is the
+ * caller's, for as long as `how` is used: free(). */
+MUST_CHECK struct error *approach_take(
+    const struct approach_choices *choices, const char *path, struct fit_points *points,
+    struct fit_approach_options *how, double **memory);
 
 #endif

@@ -22,6 +22,7 @@ struct command_options {
 	struct option_list by;
 	const char *design, *surface;
 	double noise, rung_noise;
+	struct approach_choices approach;
 };
 
 #define FIELD(field) offsetof(struct command_options, field)
@@ -50,6 +51,19 @@ static const struct option_row rows[] = {
      "allocation: a line for each set of equal values in these columns (commas between)", "COLUMNS"},
     {"weight-from-std", OPTION_TEXT, FIELD(std_column), "", 0, 0,
      "allocation: column of the standard error of ln N; weights are 1/std^2", "COLUMN"},
+    {"curve", OPTION_TEXT, FIELD(approach.curve), "", 0, 0,
+     "column that tells runs with several rows, their training curves, apart; the last row of each is its final loss",
+     "COLUMN"},
+    {"envelope", OPTION_TEXT, FIELD(approach.envelope), "hull", 0, 0,
+     "approach 1: hull (of ln C, ln loss) or buckets (the lowest loss of each tenth of a decade)", "NAME"},
+    {"budget", OPTION_TEXT, FIELD(approach.budget), "", 0, 0,
+     "approach 2: column of the budget that a run belongs to (when not named: rows of equal C)", "COLUMN"},
+    {"budgets", OPTION_LIST, FIELD(approach.budgets), "", 0, 0,
+     "approach 2: read the runs off at these budgets (commas between)", "LIST"},
+    {"flops", OPTION_TEXT, FIELD(approach.flops), "6ND", 0, 0, "approach 2: budgets count 6ND, or the table's C",
+     "NAME"},
+    {"loss-noise", OPTION_REAL, FIELD(approach.loss_noise), "0", 0, 1,
+     "approach 2: standard deviation of ln loss in its replicates (0: that of the surface's residuals)", "x"},
     {"design", OPTION_TEXT, FIELD(design), "", 0, 0,
      "fit nothing: what would this plan, or this table of N and D, tell? ('-': standard input)", "FILE"},
     {"noise", OPTION_REAL, FIELD(noise), "", 0, 1, "--design: standard deviation of ln loss from run to run", "x"},
@@ -164,18 +178,22 @@ static struct error *run(const char *path, const struct command_options *options
 	    .fix = &options->fix,
 	    .how = &how};
 	if (law_is_chosen(&law)) return law_command(&law);
-	TRY(fit_points_read(path, &options->input, &points));
+	struct fit_extra extra[APPROACH_EXTRAS];
+	struct fit_input input = options->input;
+	double *memory = NULL;
+	approach_ask(&options->approach, extra, &input);
+	TRY(fit_points_read(path, &input, &points));
 	print_notes(&points);
 	struct stat status;
 	bool lab = stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 	char *in_lab = lab && !options->out ? path_join(path, "fit.json") : NULL;
-	struct error *error = NULL;
-	if (lab && !options->out && !in_lab)
-		error = error_memory(strlen(path) + 10);
-	else
-		error = fit_all(&points, &how, &fit);
+	struct error *error = approach_take(&options->approach, path, &points, &how.approaches, &memory);
+	how.approaches.lab = lab ? path : NULL;
+	if (!error && lab && !options->out && !in_lab) error = error_memory(strlen(path) + 10);
+	if (!error) error = fit_all(&points, &how, &fit);
 	if (!error) error = print_and_write(&fit, options, path, options->out ? options->out : in_lab);
 	free(in_lab);
+	free(memory);
 	fit_free(&fit);
 	fit_points_free(&points);
 	return error;

@@ -1,4 +1,4 @@
-/* rung fit --law allocation: a table of optima in, their exponents out. */
+/* rung fit --law allocation: a table of optima in, their exponents out; and the options of approaches 1 and 2. */
 #include "fit/approach.h"
 #include "fit/input.h"
 
@@ -67,4 +67,76 @@ struct error *optima_command(const struct optima_options *options) {
 	fit_points_free(&points);
 	free(memory);
 	return error;
+}
+
+/* ------------------------------------------------------------------------------------------------- approaches 1 and 2 --- */
+
+enum { EXTRA_CURVE, EXTRA_BUDGET };
+
+void approach_ask(const struct approach_choices *choices, struct fit_extra *extra, struct fit_input *input) {
+	extra[EXTRA_CURVE] = (struct fit_extra){choices->curve ? choices->curve : "", choices->curve ? "curve" : NULL};
+	extra[EXTRA_BUDGET] = (struct fit_extra){choices->budget ? choices->budget : "", choices->budget ? "budget" : NULL};
+	input->extra = extra;
+	input->extra_count = APPROACH_EXTRAS;
+}
+
+static struct error *one_of(
+    const char *option, const char *value, const char *first, const char *second, bool *is_second) {
+	*is_second = strcmp(value, second) == 0;
+	if (*is_second || strcmp(value, first) == 0) return NULL;
+	return error_new(ERROR_USAGE, "--%s %s: expected %s or %s", option, value, first, second);
+}
+
+/* Budgets with commas between, into `out` unless NULL; returns their number. */
+static struct error *budgets_in(const struct option_list *list, double *out, size_t *count) {
+	*count = 0;
+	for (int i = 0; i < list->count; i++)
+		for (const char *at = list->items[i];; at++) {
+			char word[64];
+			size_t length = strcspn(at, ",");
+			snprintf(word, sizeof word, "%.*s", (int)(length < 63 ? length : 63), at);
+			double C;
+			if (!number_from_text(word, &C) || !(C > 0) || C > 1e300)
+				return error_new(
+				    ERROR_USAGE, "--budgets %.100s: expected floating-point operations above zero, such as 1e18,1e19",
+				    list->items[i]);
+			if (out) out[*count] = C;
+			(*count)++;
+			at += length;
+			if (*at == 0) break;
+		}
+	return NULL;
+}
+
+static struct error *labels_of(const char *path, const char *column, const struct fit_points *points, double *labels) {
+	for (size_t i = 0; i < points->count; i++) {
+		const char *text = points->items[i].extra[EXTRA_BUDGET];
+		if (*text && number_from_text(text, &labels[i]) && labels[i] > 0 && labels[i] < 1e300) continue;
+		return error_new(
+		    ERROR_DATA,
+		    "%s: line %zu, column %s: found '%.40s', expected a budget of floating-point operations above zero", path,
+		    points->items[i].line, column, text);
+	}
+	return NULL;
+}
+
+struct error *approach_take(
+    const struct approach_choices *choices, const char *path, struct fit_points *points,
+    struct fit_approach_options *how, double **memory) {
+	size_t budgets;
+	*how = (struct fit_approach_options){.noise = choices->loss_noise};
+	*memory = NULL;
+	TRY(one_of("flops", choices->flops, "6ND", "C", &how->by_column));
+	TRY(one_of("envelope", choices->envelope, "hull", "buckets", &how->buckets));
+	TRY(budgets_in(&choices->budgets, NULL, &budgets));
+	if (choices->curve) TRY(fit_points_ends(path, choices->curve, EXTRA_CURVE, points));
+	*memory = array_new(budgets + points->count + 1, sizeof **memory);
+	if (!*memory) return error_memory((budgets + points->count) * sizeof **memory);
+	how->budgets = *memory;
+	TRY(budgets_in(&choices->budgets, *memory, &how->budget_count));
+	if (choices->budget) {
+		how->labels = *memory + budgets;
+		TRY(labels_of(path, choices->budget, points, *memory + budgets));
+	}
+	return NULL;
 }

@@ -1,4 +1,5 @@
 /* fit.c - everything about one table, in order. */
+#include "fit/approach.h"
 #include "fit/law.h"
 
 #include <math.h>
@@ -80,6 +81,7 @@ struct error *fit_all(const struct fit_points *points, const struct fit_options 
 		struct fit_method plain = {0};
 		error = fit_compare(points, &plain, FIT_C, false, NULL, &fit->comparison);
 	}
+	if (!error) error = fit_approach(fit);
 	if (!error) error = fit_warn(fit);
 	if (error) fit_free(fit);
 	return error;
@@ -91,5 +93,6 @@ void fit_free(struct fit *fit) {
 	fit_allocation_free(&fit->allocation);
 	fit_prediction_free(&fit->prediction);
 	fit_isoflops_free(&fit->isoflops);
+	fit_approaches_free(fit->approaches);
 	*fit = (struct fit){0};
 }

@@ -61,6 +61,7 @@ struct fit_point {
 	double weight;            /* of the row in every sum, above 0; 1 where the table has no such column */
 	int rung;                 /* index of its cluster: points whose errors may be shared */
 	int seed;                 /* index of its value in the column of seeds; -1 when unknown */
+	int run;                  /* index of its training curve, where points.runs is not 0 */
 	const char *id;           /* NULL when the table has none */
 	size_t line;              /* of the file */
 	const char *const *extra; /* (input.extra_count) the caller's columns; NULL where the table has no such one */
@@ -113,8 +114,11 @@ struct fit_points {
 	size_t count;
 	struct fit_left_out *left_out; /* in the order of the file */
 	size_t left_out_count;
-	int rungs;              /* number of clusters, ascending in their smallest N */
-	int seeds;              /* number of distinct seeds; 0 when none is known */
+	int rungs;                 /* number of clusters, ascending in their smallest N */
+	int seeds;                 /* number of distinct seeds; 0 when none is known */
+	struct fit_point *earlier; /* (earlier_count) rows of training curves before their ends: no final losses */
+	size_t earlier_count;
+	int runs;               /* training curves; 0 when the table has none */
 	struct fit_input input; /* as read: columns as they are called, NULL where there is none or it is derived */
 	bool guessed[4];        /* the columns of N, D, C and loss were found by what their names mean */
 	struct text notes;      /* what the user should be told about the reading, a line each */
@@ -522,8 +526,20 @@ struct fit_question {
 };
 #define FIT_MOST_QUESTIONS 128
 
+/* Of approaches 1 and 2. All zero: as the table suggests. */
+struct fit_approach_options {
+	const char *lab;       /* the folder whose logs have the training curves; NULL: none */
+	bool buckets;          /* approach 1 by the lowest loss of a tenth of a decade of C, not by the hull */
+	const double *budgets; /* (budget_count) of approach 2 */
+	size_t budget_count;
+	const double *labels; /* (points) the budget that each point belongs to; NULL: the table does not say */
+	bool by_column;       /* budgets count the table's own C, not 6 N D */
+	double noise;         /* standard deviation of ln loss; 0: the fit's */
+};
+
 struct fit_options {
 	int64_t replicates, seed;
+	struct fit_approach_options approaches;
 	enum fit_resampling resampling;
 	struct fit_question questions[FIT_MOST_QUESTIONS];
 	int question_count;
@@ -552,6 +568,7 @@ struct fit {
 	int curve_count;
 	struct fit_isoflops isoflops;
 	struct fit_interval isoflop_interval; /* of isoflops.a; NaN without a surface to tell the noise from */
+	struct fit_approaches *approaches;    /* 1 and 2: approach.h */
 	struct fit_seed_noise seed_noise;
 	struct fit_lack_of_fit lack_of_fit;              /* where fitted */
 	struct fit_outlook outlooks[FIT_MOST_QUESTIONS]; /* where converged: the answers, in the order of the questions */

@@ -448,6 +448,7 @@ void fit_points_free(struct fit_points *points) {
 	free(points->items);
 	free(points->left_out);
 	free(points->extra);
+	free(points->earlier);
 	text_free(&points->notes);
 	strings_free(points->strings);
 	*points = (struct fit_points){0};

@@ -330,6 +330,7 @@ struct error *fit_to_json(const struct fit *fit, cJSON **root) {
 	if (fit->fitted) add_profile(&writer, *root, &fit->profile);
 	add_laws(&writer, *root, fit);
 	add_isoflops(&writer, *root, fit);
+	result_approaches(&writer, *root, fit);
 	add_residuals(&writer, *root, fit);
 	if (fit->fitted && fit->prediction.made) add_prediction(&writer, *root, fit);
 	result_chance(&writer, *root, fit);

@@ -9,7 +9,11 @@
 void result_chance(struct writer *writer, cJSON *root, const struct fit *fit);
 void result_outlooks(struct writer *writer, cJSON *root, const struct fit *fit);
 
-/* The same for the terminal (text_uncertainty.c). */
+/* "approach1" and "approach2" (result_approaches.c); the same for the terminal (text_approaches.c). */
+void result_approaches(struct writer *writer, cJSON *root, const struct fit *fit);
+void text_approaches(const struct fit *fit, struct text *out);
+
+/* Chance and outlooks for the terminal (text_uncertainty.c). */
 void text_chance(const struct fit *fit, struct text *out);
 void text_outlooks(const struct fit *fit, struct text *out);
 

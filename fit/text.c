@@ -307,6 +307,7 @@ void fit_summary(const struct fit *fit, const char *source, struct text *out) {
 	summarise_surface(fit, out);
 	summarise_laws(fit, out);
 	summarise_allocation(fit, out);
+	text_approaches(fit, out);
 	summarise_prediction(fit, out);
 	text_outlooks(fit, out);
 	compare_summary(&fit->comparison, out);

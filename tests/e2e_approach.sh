@@ -42,6 +42,82 @@ check 'a surface that falls the wrong way' 3 '' 'above zero' "$rung" fit --desig
 check 'no such plan' 3 '' 'there is no such plan or table' "$rung" fit --design "$scratch/nowhere.json" --noise 0.01
 check 'a plan beside a table' 2 '' 'judges that file alone' "$rung" fit "$scratch/line.csv" --design tests/data/tiny-plan.json --noise 0.01
 
+# Approach 2: groups of equal C on Chinchilla's surface, whose a is 0.28 / 0.62 = 0.4516, and one group with all sizes too large.
+isoflop() { # HEADER FORMAT: B stands for the budget, P and T for N and D, L for the loss
+	echo "$1"
+	awk -v format="$2" 'BEGIN {
+		for (b = 0; b < 6; b++) for (i = 0; i < 9; i++) {
+			C = 10 ^ (17 + b); best = (0.34 * 406.4 / 0.28 / 410.7) ^ (1 / 0.62) * (C / 6) ^ (0.28 / 0.62)
+			N = best * 4 ^ ((i - 4) / 4) * (b == 5 ? 6 : 1); D = C / 6 / N; row = format
+			gsub("B", C, row); gsub("P", sprintf("%.8g", N), row); gsub("T", sprintf("%.8g", D), row)
+			gsub("L", sprintf("%.9g", 1.69 + 406.4 * N ^ -0.34 + 410.7 * D ^ -0.28), row); print row
+		}
+	}'
+}
+isoflop budget,N,D,loss B,P,T,L >"$scratch/isoflop.csv"
+check 'isoFLOP groups are recognised' 0 'Approach 2, 6 budgets \(groups of equal C, C = 6 N D\)' '' \
+	"$rung" fit "$scratch/isoflop.csv" --replicates 100
+cp "$scratch/out" "$scratch/isoflop.txt"
+holds 'the budget without a minimum is thrown out and told' grep -q '1 budget thrown out: no minimum inside' "$scratch/isoflop.txt"
+holds 'the summary fits 80 columns' awk 'length($0) > 80 {print; bad = 1} END {exit bad}' "$scratch/isoflop.txt"
+check 'and by a column of labels' 0 '"source": "a column of budgets"' '' \
+	"$rung" fit "$scratch/isoflop.csv" --replicates 100 --budget budget --loss-noise 0.001 --json
+cp "$scratch/out" "$scratch/isoflop.json"
+if command -v python3 >/dev/null; then
+	holds 'approach 2 finds the exponent, and its own bias' python3 -c '
+import json, sys
+fit = json.load(open(sys.argv[1]))
+second = fit["approach2"]
+assert second["noise"] == 0.001 and second["noise_source"] == "as given" and second["replicates"] == 100
+for name in "parabola", "akima":
+    method = second[name]
+    low, high = method["a_interval"]
+    assert low < 0.28 / 0.62 < high and high - low < 0.3, (name, low, high)
+    assert abs(method["a"] + method["b"] - 1) < 1e-7 and method["budgets"] == 5 and method["edges"] == 1
+    assert abs(method["bias"]["a"]) < 1e-3 and len(method["bias"]["D"]) == 2
+# 15 points within a factor of 4 have -1.30 %; nine have a little more, for they lie farther out on average.
+assert -0.019 < second["parabola"]["bias"]["D"][1]["relative"] < -0.013
+last = second["budgets"][5]
+assert last["C"] == 1e22 and last["akima"]["edge"] and last["akima"]["N"] is None and len(last["points"]) == 9
+assert abs(second["surface_a"] - 0.28 / 0.62) < 1e-5
+' "$scratch/isoflop.json"
+fi
+# The compute of a table need not be 6 N D: with three times as much a token its groups are still groups.
+isoflop C,N,D,loss 'B,P,T,L' | awk -F, -v OFS=, 'NR > 1 {$1 *= 3; $2 *= $2 ^ 0.2} 1' >"$scratch/counted.csv"
+check "groups of the table's own C" 0 'groups of equal C, C of the table' '' "$rung" fit "$scratch/counted.csv" --replicates 100
+check 'a budget that is none' 3 '' "line 2, column name: found 'x', expected a budget" \
+	"$rung" fit <(sed '1s/$/,name/; 2,$s/$/,x/' "$scratch/isoflop.csv" >"$scratch/named.csv"; cat "$scratch/named.csv") --budget name
+check 'budgets that are none' 2 '' '--budgets 1e18,x: expected' "$rung" fit "$scratch/isoflop.csv" --budgets 1e18,x
+check 'an unknown way to count' 2 '' '--flops 7ND: expected 6ND or C' "$rung" fit "$scratch/isoflop.csv" --flops 7ND
+
+# Approach 1: training curves of ten sizes on the same surface.
+{
+	echo run,N,D,loss
+	awk 'BEGIN {for (r = 0; r < 10; r++) for (k = 0; k < 40; k++) {
+		N = 1e7 * 1000 ^ (r / 9); D = 20 * N / 30 * 1000 ^ (k / 39)
+		printf "run%d,%.8g,%.8g,%.9g\n", r, N, D, 1.69 + 406.4 * N ^ -0.34 + 410.7 * D ^ -0.28}}'
+} >"$scratch/curves.csv"
+check 'training curves have a lower edge' 0 'the lower edge of 10 training curves' '' "$rung" fit "$scratch/curves.csv" --curve run --replicates 100
+cp "$scratch/out" "$scratch/curves.txt"
+holds 'how far the choice moves it is told' grep -qE 'the choice moves a from 0\.39[0-9]* to 0\.4' "$scratch/curves.txt"
+holds 'the last rows are the points' grep -q '10 points, 10 sizes' "$scratch/curves.txt"
+check 'JSON has both approaches' 0 '"approach1"' '' "$rung" fit "$scratch/curves.csv" --curve run --replicates 100 --json --budgets 1e19,1e20,1e21
+cp "$scratch/out" "$scratch/curves.json"
+if command -v python3 >/dev/null; then
+	holds 'and both come out where the surface has it' python3 -c '
+import json, sys
+fit = json.load(open(sys.argv[1]))
+first, second = fit["approach1"], fit["approach2"]
+assert abs(first["a"] - 0.28 / 0.62) < 0.005 and first["a_interval"][0] < 0.28 / 0.62 < first["a_interval"][1]
+assert first["curves"] == "curves of the table" and first["final_losses"] is False and first["rows"] == 400
+assert first["a_range"][0] < 0.40 < first["a_range"][1] and len(first["choices"]) == 6
+assert abs(second["akima"]["a"] - 0.28 / 0.62) < 0.01 and second["source"] == "as listed"
+' "$scratch/curves.json"
+fi
+check 'buckets, for whom likes them' 0 'buckets of the inner sizes, [0-9]+ points; the' '' "$rung" fit "$scratch/curves.csv" --curve run --replicates 100 --envelope buckets
+check 'a curve of two sizes is none' 3 '' 'column D: another row of this run has another N|column run: another row of this run has another N' \
+	"$rung" fit <(sed '3s/run0,1/run0,2/' "$scratch/curves.csv") --curve run
+
 published=../shared/data
 if [ -e "$published/porian_optimal_pairs.csv" ]; then
 	check 'published optima of six configurations' 0 '"law": "allocation"' '' "$rung" fit "$published/porian_optimal_pairs.csv" --law allocation \
