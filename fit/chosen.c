@@ -285,7 +285,8 @@ static void add_warnings(struct chosen *chosen) {
 
 /* -------------------------------------------------------------------------------------------------------- whole --- */
 
-static struct error *fit_it(
+/* Which points, which law, and where it is least. */
+static struct error *solve_it(
     const struct fit_points *points, const struct chosen_options *options, const struct law *form,
     struct chosen *chosen) {
 	bool all = form->variables > 1 || options->all || design_is_a_line(&chosen->design);
@@ -307,6 +308,27 @@ static struct error *fit_it(
 	chosen->objective = law_objective(&chosen->law, &chosen->table, chosen->solution.x);
 	chosen->rms = law_rms(&chosen->law, &chosen->table, chosen->solution.x);
 	fill_parameters(chosen);
+	return NULL;
+}
+
+struct error *chosen_solve(
+    const struct fit_points *points, const struct chosen_options *options, struct chosen *chosen) {
+	const struct law *form;
+	*chosen =
+	    (struct chosen){.method = options->method, .noise = {NAN, NAN, 0}, .a_interval = {NAN, NAN}, .threshold = NAN};
+	TRY(law_named(options->method.law ? options->method.law : "chinchilla", &form));
+	if (form->domain == LAW_OF_REPEATS && !options->unique)
+		return error_new(
+		    ERROR_USAGE, "--law %s: takes a column of unique tokens; name it with --unique COLUMN", form->name);
+	TRY(fit_design_of(points, &chosen->design));
+	struct error *error = solve_it(points, options, form, chosen);
+	if (error) chosen_free(chosen);
+	return error;
+}
+
+/* Everything about a law that is solved. */
+static struct error *go_on(
+    const struct fit_points *points, const struct chosen_options *options, struct chosen *chosen) {
 	double published[MOST_PARAMETERS];
 	law_publish(&chosen->law, &chosen->table, chosen->solution.x, published);
 	allocate(chosen, published, &chosen->a, &chosen->G);
@@ -317,22 +339,15 @@ static struct error *fit_it(
 	identify(chosen);
 	TRY(make_predictions(points, options, chosen));
 	/* Laws of N and D meet laws of C on the frontier, as they do without --law. */
-	enum fit_variable along = form->variables == 1 ? variable : options->variable;
+	enum fit_variable along = chosen->law.variables == 1 ? chosen->selection.variable : options->variable;
 	TRY(fit_compare(points, &options->method, along, options->all, options->unique, &chosen->comparison));
 	add_warnings(chosen);
 	return NULL;
 }
 
 struct error *chosen_fit(const struct fit_points *points, const struct chosen_options *options, struct chosen *chosen) {
-	const struct law *form;
-	*chosen =
-	    (struct chosen){.method = options->method, .noise = {NAN, NAN, 0}, .a_interval = {NAN, NAN}, .threshold = NAN};
-	TRY(law_named(options->method.law ? options->method.law : "chinchilla", &form));
-	if (form->domain == LAW_OF_REPEATS && !options->unique)
-		return error_new(
-		    ERROR_USAGE, "--law %s: takes a column of unique tokens; name it with --unique COLUMN", form->name);
-	TRY(fit_design_of(points, &chosen->design));
-	struct error *error = fit_it(points, options, form, chosen);
+	TRY(chosen_solve(points, options, chosen));
+	struct error *error = go_on(points, options, chosen);
 	if (error) chosen_free(chosen);
 	return error;
 }

@@ -68,6 +68,9 @@ struct chosen_options {
  * is missing. `points` must outlive the result; chosen_free must follow a success. */
 MUST_CHECK struct error *chosen_fit(
     const struct fit_points *points, const struct chosen_options *options, struct chosen *chosen);
+/* The same without intervals, predictions, comparison and warnings; options->how is not looked at. */
+MUST_CHECK struct error *chosen_solve(
+    const struct fit_points *points, const struct chosen_options *options, struct chosen *chosen);
 void chosen_free(struct chosen *chosen);
 
 /* The loss at a place, of published parameters in centred coordinates x. */

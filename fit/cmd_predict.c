@@ -10,7 +10,7 @@
 struct predict_options {
 	struct fit_input input;
 	struct option_list at;
-	const char *plan, *score, *out, *bootstrap;
+	const char *plan, *score, *out, *law, *bootstrap;
 	int64_t replicates, random_seed;
 	bool hold_largest, retrospective, json;
 };
@@ -29,6 +29,8 @@ static const struct option_row rows[] = {
     {"out", OPTION_TEXT, FIELD(out), "", 0, 0,
      "new file for the prediction (LAB/prediction.json, or prediction.json), or for the score (nowhere)", "FILE"},
     {"json", OPTION_FLAG, FIELD(json), "", 0, 0, "print what goes into the file instead of the summary", NULL},
+    {"law", OPTION_TEXT, FIELD(law), "chinchilla", 0, 0, "by which law of N and D ('rung fit --law help' lists them)",
+     "NAME"},
     INPUT_OPTIONS(FIELD, input),
     {"replicates", OPTION_COUNT, FIELD(replicates), "1000", 100, 10000, "refits of the bootstrap", "n"},
     {"bootstrap", OPTION_TEXT, FIELD(bootstrap), "auto", 0, 0, "auto, simulated or rungs, as for 'rung fit'", "NAME"},
@@ -105,6 +107,7 @@ static struct error *predict(const char *path, const struct predict_options *opt
 	    .replicates = (size_t)options->replicates,
 	    .seed = options->random_seed,
 	    .retrospective = options->retrospective || options->hold_largest,
+	    .law = options->law,
 	    .source = path,
 	    .time = (int64_t)time(NULL)};
 	char *in_lab = is_folder(path) ? path_join(path, "prediction.json") : NULL;

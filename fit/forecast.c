@@ -1,5 +1,7 @@
 /* forecast.c - what a table says of runs that it does not hold yet. */
 #include "fit/forecast.h"
+
+#include "fit/chosen.h"
 #include "fit/input.h"
 
 #include <math.h>
@@ -109,9 +111,7 @@ static struct error *remember_rows(const struct fit_points *points, struct forec
 
 /* ----------------------------------------------------------------------------------------------------------- ways --- */
 
-/* The standard deviation of ln loss of a new run about the law: it shares neither its rung's error nor its setting's with
- * those that were measured. */
-static double noise_of_run(const struct fit_noise *noise) {
+double noise_of_run(const struct fit_noise *noise) {
 	double rung = isnan(noise->rung) ? 0 : noise->rung;
 	return sqrt(noise->point * noise->point + rung * rung + noise->setting * noise->setting);
 }
@@ -126,18 +126,6 @@ static void read_intervals(struct prospect *prospect) {
 	prospect->half = mixture_interval(&prospect->mixture, 0.5);
 	prospect->most = mixture_interval(&prospect->mixture, FIT_LEVEL);
 	prospect->made = true;
-}
-
-/* The law needs as many sizes and token counts as it has parameters in them, and both of them apart. */
-static struct error *check_design(const struct fit_points *points, const char *source) {
-	struct fit_design design;
-	TRY(fit_design_of(points, &design));
-	if (design.surface) return NULL;
-	return error_new(
-	    ERROR_DATA,
-	    "%s: %zu rows of %d sizes and %d token counts%s do not determine L(N, D), so nothing can be predicted from it; "
-	    "expected three sizes and three token counts, six rows, and token counts that are not one function of the size",
-	    source, design.points, design.sizes, design.horizons, design.one_line ? ", D a function of N," : "");
 }
 
 /* By refits of a law at the solution x of the table: a part of the mixture for each. */
@@ -176,28 +164,30 @@ static struct error *look_by_refits(
 
 static struct error *look_by_law(
     const struct fit_points *points, const struct forecast_options *options, struct forecast *forecast) {
-	const struct law *law = &law_chinchilla;
-	struct table table;
-	struct solution solution;
-	TRY(check_design(points, options->source));
-	TRY(surface_table(points, &table));
-	struct error *error = law_solve(law, &table, HELD_NONE, &solution);
-	if (error) goto done;
-	law_certify(law, &table, &solution, &forecast->certificate);
-	if (forecast->certificate.doubt) {
+	const struct chosen_options how = {.method.law = options->law};
+	struct chosen chosen;
+	TRY(error_within(
+	    chosen_solve(points, &how, &chosen), "%s: nothing can be predicted from these %zu rows", options->source,
+	    points->count));
+	struct error *error = NULL;
+	if (!chosen.converged) {
 		error = error_new(
 		    ERROR_DATA,
 		    "%s: the fit did not converge (%s), and a law that was not found predicts nothing. 'rung fit' says more",
-		    options->source, forecast->certificate.doubt);
+		    options->source, chosen.certificate.doubt);
 		goto done;
 	}
-	forecast->form = law;
-	law_publish(law, &table, solution.x, forecast->parameters);
-	forecast->objective = law_objective(law, &table, solution.x);
-	forecast->rms = law_rms(law, &table, solution.x);
-	error = look_by_refits(law, &table, solution.x, "surface", BY_LAW, options, forecast);
+	forecast->parameter_count = chosen.count;
+	for (int i = 0; i < chosen.count; i++) {
+		forecast->names[i] = chosen.parameters[i].name;
+		forecast->parameters[i] = chosen.parameters[i].value;
+	}
+	forecast->objective = chosen.objective;
+	forecast->rms = chosen.rms;
+	forecast->certificate = chosen.certificate;
+	error = look_by_refits(&chosen.law, &chosen.table, chosen.solution.x, "surface", BY_LAW, options, forecast);
 done:
-	table_free(&table);
+	chosen_free(&chosen);
 	return error;
 }
 
@@ -261,14 +251,23 @@ bool forecast_keep_input(struct forecast *forecast, const struct fit_input *inpu
 static struct error *describe(
     const struct fit_points *points, const struct targets *targets, const struct forecast_options *options,
     struct forecast *forecast) {
+	const struct law *form;
 	struct machine machine;
 	char made[UTC_SIZE];
 	bool failed = false;
+	TRY(law_named(options->law, &form));
+	if (form->domain != LAW_OF_BOTH)
+		return error_new(
+		    ERROR_USAGE,
+		    "--law %s: %s; a run to be predicted is a place (N, D), which takes a law of both. 'rung fit --law help' "
+		    "has them",
+		    form->name, form->formula);
 	machine_describe(&machine);
 	*forecast = (struct forecast){
 	    .retrospective = options->retrospective, .seed = options->seed, .replicates = options->replicates};
 	forecast->source = keep(forecast, options->source, &failed);
-	forecast->law = keep(forecast, "chinchilla", &failed);
+	forecast->law = keep(forecast, options->law, &failed);
+	forecast->formula = keep(forecast, form->formula, &failed);
 	forecast->version = keep(forecast, machine.version, &failed);
 	forecast->made = keep(forecast, utc_text(options->time, made), &failed);
 	failed = !forecast_keep_input(forecast, &points->input) || failed;

@@ -107,15 +107,16 @@ struct used {
 };
 
 struct forecast {
-	bool retrospective;               /* of runs that the table had: a check of the method, not a prediction */
-	const char *source;               /* the table */
-	const char *law, *version, *made; /* name of the law; rung's version; UTC, ISO 8601 */
-	struct fit_input input;           /* how the table was read; columns that are derived from the others are NULL */
+	bool retrospective; /* of runs that the table had: a check of the method, not a prediction */
+	const char *source; /* the table */
+	const char *law, *formula, *version, *made; /* the law's name and form; rung's version; UTC, ISO 8601 */
+	struct fit_input input; /* how the table was read; columns that are derived from the others are NULL */
 	int64_t seed;
 	enum fit_resampling method;
 	size_t replicates;
-	const struct law *form;             /* of a forecast that was made; NULL when it was read */
-	double parameters[MOST_PARAMETERS]; /* as published */
+	const char *names[MOST_PARAMETERS]; /* (parameter_count), as published; 0 of a forecast that was read */
+	double parameters[MOST_PARAMETERS];
+	int parameter_count;
 	double objective, rms;
 	struct fit_certificate certificate;
 	struct fit_noise noise;
@@ -134,16 +135,21 @@ struct forecast_options {
 	int64_t seed;
 	enum fit_resampling resampling;
 	bool retrospective; /* rows at the targets are left out of the fit; otherwise they are an error */
+	const char *law;    /* of N and D: chinchilla, gadre, kaplan, ... */
 	const char *source; /* the table's name */
 	int64_t time;       /* seconds since 1970: when the forecast is made */
 };
 
 /* What the table says of the targets. ERROR_DATA: one of them is in the table already (rows that are left out of fits
- * included), the design does not determine the law, or the fit did not converge. */
+ * included), the design does not determine the law, or the fit did not converge. ERROR_USAGE for a law of other variables. */
 MUST_CHECK struct error *forecast_make(
     const struct fit_points *points, const struct targets *targets, const struct forecast_options *options,
     struct forecast *forecast);
 void forecast_free(struct forecast *forecast);
+
+/* The standard deviation of ln loss of a new run about the law: it shares neither its rung's error nor its setting's with
+ * those that were measured. */
+double noise_of_run(const struct fit_noise *noise);
 
 /* Copies how a table was read, with its strings. False when memory is short. */
 bool forecast_keep_input(struct forecast *forecast, const struct fit_input *input);

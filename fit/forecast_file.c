@@ -29,8 +29,8 @@ char *utc_text(int64_t time, char out[UTC_SIZE]) {
 static void add_fit(struct writer *writer, cJSON *root, const struct forecast *forecast) {
 	cJSON *object = object_in(writer, root, "fit");
 	cJSON *parameters = object_in(writer, object, "parameters");
-	for (int i = 0; i < law_parameters(forecast->form); i++)
-		number(writer, parameters, forecast->form->parameters[i].name, forecast->parameters[i]);
+	for (int i = 0; i < forecast->parameter_count; i++)
+		number(writer, parameters, forecast->names[i], forecast->parameters[i]);
 	number(writer, object, "objective", forecast->objective);
 	number(writer, object, "rms", forecast->rms);
 	boolean(writer, object, "converged", !forecast->certificate.doubt);
@@ -110,6 +110,7 @@ struct error *forecast_print(const struct forecast *forecast, struct text *out, 
 	string(&writer, root, "made", forecast->made);
 	string(&writer, root, "version", forecast->version);
 	string(&writer, root, "law", forecast->law);
+	string(&writer, root, "formula", forecast->formula);
 	string(&writer, root, "table", forecast->source);
 	const struct holder holder = {forecast->input};
 	struct error *error = options_to_json(input_rows, COUNT_OF(input_rows), &holder, object_in(&writer, root, "input"));
@@ -255,6 +256,7 @@ static struct error *read_whole(const struct reading *reading, const cJSON *root
 	TRY(copy_text(reading, root, "made", &forecast->made));
 	TRY(copy_text(reading, root, "version", &forecast->version));
 	TRY(copy_text(reading, root, "law", &forecast->law));
+	TRY(copy_text(reading, root, "formula", &forecast->formula));
 	TRY(copy_text(reading, root, "table", &forecast->source));
 	TRY(read_input(reading, root));
 	if (!forecast->made || !forecast->law || !forecast->source)

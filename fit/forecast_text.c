@@ -22,8 +22,11 @@ void forecast_summary(const struct forecast *forecast, uint64_t hash, struct tex
 	    out, "%s: %zu run%s, by %s from %zu row%s\n", forecast->source, forecast->count,
 	    forecast->count == 1 ? "" : "s", forecast->law, forecast->used_count, forecast->used_count == 1 ? "" : "s");
 	text_add(
-	    out, "  N to %s, D to %s; converged: %d of %d starts agree\n", count(forecast->largest_N, N),
-	    count(forecast->largest_D, D), forecast->certificate.agreeing, forecast->certificate.starts);
+	    out, "  %s; %d of %d starts agree\n", forecast->formula, forecast->certificate.agreeing,
+	    forecast->certificate.starts);
+	text_add(
+	    out, "  N to %s, D to %s; noise of a run %.2g %%\n", count(forecast->largest_N, N),
+	    count(forecast->largest_D, D), 100 * noise_of_run(&forecast->noise));
 	say_retrospective(forecast, out);
 	text_add(
 	    out, "\n  %-7s %-7s %-9s %-16s %-16s %-7s %s\n", "N", "D", "predicted", "50 %", "90 %", "power", "difference");

@@ -28,7 +28,7 @@ if command -v python3 >/dev/null; then
 	holds 'the file has the documented members' python3 -c '
 import json, math
 p = json.load(open("p.json"))
-for key in "format kind made version law table input fit rows rows_hash predictions distributions xxh64".split():
+for key in "format kind made version law formula table input fit rows rows_hash predictions distributions xxh64".split():
     assert key in p, key
 assert p["kind"] == "prediction" and p["law"] == "chinchilla" and len(p["rows"]) == 30 and p["fit"]["converged"]
 assert list(p["fit"]["parameters"]) == ["E", "A", "B", "alpha", "beta"] and p["fit"]["random_seed"] == 1
@@ -149,13 +149,17 @@ holds 'the number of threads changes nothing' cmp one three
 "${predict[@]}" before.csv --at 1M,1M --json --out seed.json --random-seed 2 2>/dev/null | grep -vE '"made"|"xxh64"' >seed
 holds 'the seed does' sh -c '! cmp -s one seed'
 
+check 'another law' 0 'before.csv: 1 run, by gadre from 30 rows' '' "${predict[@]}" before.csv --law gadre --at 1M,1M --out gadre.json
+check 'is scored as well' 0 'made .* by gadre' '' "$rung" predict after.csv --score gadre.json
+
 # What goes wrong.
 { echo N,D,loss; for n in 1e4 2e4 4e4 8e4 16e4 32e4; do echo "$n,$(awk "BEGIN {print 20 * $n}"),$(awk "BEGIN {print 1 + 16 * $n ^ -0.3}")"; done; } >line.csv
-check 'a degenerate design predicts nothing' 3 none 'line.csv: 6 rows .* do not determine L\(N, D\)' "${predict[@]}" line.csv --at 1M,20M --out no.json
+check 'a degenerate design predicts nothing' 3 none 'line.csv: nothing can be predicted from these 6 rows: .*D a function of N' "${predict[@]}" line.csv --at 1M,20M --out no.json
 { echo N,D,loss; for n in 1e4 3e4 9e4 27e4; do for d in 1e6 3e6 9e6 27e6; do echo "$n,$d,2"; done; done; } >flat.csv
 check 'nor does a fit that did not converge' 3 none 'flat.csv: the fit did not converge' "${predict[@]}" flat.csv --at 1M,20M --out no.json
 check 'a plan that is none' 3 none 'after.csv.*not valid JSON' "${predict[@]}" before.csv --plan after.csv --out no.json
 check 'no such table' 3 none 'nowhere.csv' "${predict[@]}" nowhere.csv --at 1M,1M --out no.json
+check 'a law of one variable' 2 none 'a law of both' "${predict[@]}" before.csv --law power --at 1M,1M --out no.json
 check 'nothing named' 2 none 'Name runs with --at N,D' "${predict[@]}" before.csv --out no.json
 check 'half a place' 2 none '--at 1M: expected' "${predict[@]}" before.csv --at 1M --out no.json
 check 'score and predict at once' 2 none '--score takes a prediction' "${predict[@]}" before.csv --score p.json --at 1M,1M

@@ -6,7 +6,8 @@
 #define REFITS 100
 #define DECADE_SHAPE ((struct ladder_shape){6, 7, 6e3, 30, 1e6, 64})
 
-static const struct forecast_options usual = {.replicates = REFITS, .seed = 1, .source = "table", .time = 1767225599};
+static const struct forecast_options usual = {
+    .replicates = REFITS, .seed = 1, .law = "chinchilla", .source = "table", .time = 1767225599};
 
 static struct targets targets_at(const char *const *pairs, size_t count) {
 	struct targets targets = {0};
@@ -124,6 +125,46 @@ static void without_noise_the_law_is_known(void **state) {
 	fit_points_free(&points);
 }
 
+/* Any law of N and D predicts; what it is called and what it found stand in the file. */
+static void other_laws(void **state) {
+	(void)state;
+	struct fit_surface truth = small_surface(0.8, 0.3, 0.35);
+	struct fit_points points = make_points(&truth, &DECADE_SHAPE, 0, 0, 1);
+	struct targets targets = TARGETS("1.8M,640M");
+	/* Gadre's law is Chinchilla's with one exponent for both: -eta on either side, b 6^(eta / 2) for B (their eq. 4). */
+	for (size_t i = 0; i < points.count; i++)
+		points.items[i].loss = 1.2 + 9 * pow(points.items[i].N, -0.25) + 40 * pow(points.items[i].D, -0.25);
+	struct forecast_options options = usual;
+	struct forecast forecast;
+	options.law = "gadre";
+	expect_success(forecast_make(&points, &targets, &options, &forecast));
+	double loss = 1.2 + 9 * pow(1.8e6, -0.25) + 40 * pow(640e6, -0.25);
+	assert_true(close_to(forecast.prospects[0][BY_LAW].point, loss, 1e-8));
+	assert_string_equal(forecast.law, "gadre");
+	assert_non_null(strstr(forecast.formula, "a N^eta"));
+	assert_int_equal(forecast.parameter_count, 4);
+	for (int i = 0; i < 4; i++)
+		if (strcmp(forecast.names[i], "eta") == 0) assert_true(close_to(forecast.parameters[i], -0.25, 1e-7));
+	forecast_free(&forecast);
+	/* Kaplan's joint law, from its own losses (their eq. 1.5). */
+	for (size_t i = 0; i < points.count; i++)
+		points.items[i].loss = pow(pow(8e9 / points.items[i].N, 0.076 / 0.103) + 2e9 / points.items[i].D, 0.103);
+	options.law = "kaplan";
+	expect_success(forecast_make(&points, &targets, &options, &forecast));
+	loss = pow(pow(8e9 / 1.8e6, 0.076 / 0.103) + 2e9 / 640e6, 0.103);
+	assert_true(close_to(forecast.prospects[0][BY_LAW].point, loss, 1e-8));
+	forecast_free(&forecast);
+	options.law = "kaplan-X";
+	expect_failure(
+	    forecast_make(&points, &targets, &options, &forecast), ERROR_USAGE, "--law kaplan-X: expected one of");
+	options.law = "power+E";
+	expect_failure(forecast_make(&points, &targets, &options, &forecast), ERROR_USAGE, "which takes a law of both");
+	options.law = "muennighoff";
+	expect_failure(forecast_make(&points, &targets, &options, &forecast), ERROR_USAGE, "which takes a law of both");
+	targets_free(&targets);
+	fit_points_free(&points);
+}
+
 /* The intervals hold a run, not only the law's mean: its noise is in them. */
 static void intervals_hold_noise(void **state) {
 	(void)state;
@@ -196,13 +237,16 @@ static void what_cannot_be_fitted_predicts_nothing(void **state) {
 	struct forecast forecast;
 	for (size_t i = 0; i < points.count; i++) points.items[i].D = 20 * points.items[i].N;
 	expect_failure(
-	    forecast_make(&points, &targets, &usual, &forecast), ERROR_DATA, "D a function of N, do not determine L(N, D)");
+	    forecast_make(&points, &targets, &usual, &forecast), ERROR_DATA,
+	    "table: nothing can be predicted from these 42 rows: --law chinchilla: 6 sizes and 6 token counts, D a "
+	    "function of N");
 	fit_points_free(&points);
 	points = make_points(&truth, &DECADE_SHAPE, 0, 0, 1);
 	for (size_t i = 0; i < points.count; i++) points.items[i].loss = 2; /* flat: there is nothing to find */
 	expect_failure(forecast_make(&points, &targets, &usual, &forecast), ERROR_DATA, "table: the fit did not converge");
 	points.count = 5;
-	expect_failure(forecast_make(&points, &targets, &usual, &forecast), ERROR_DATA, "do not determine L(N, D)");
+	expect_failure(
+	    forecast_make(&points, &targets, &usual, &forecast), ERROR_DATA, "nothing can be predicted from these 5 rows");
 	targets_free(&targets);
 	fit_points_free(&points);
 }
@@ -346,16 +390,19 @@ static void wrong_content(void **state) {
 	    {"{\"x\": 1}", "\"format\""},
 	    {"{\"format\": 2}", "\"format\" 1"},
 	    {"{\"format\": 1, \"kind\": \"guess\"}", "\"kind\" prediction or retrospective"},
-	    {"{\"format\": 1, \"kind\": \"prediction\", \"made\": \"x\", \"version\": null, \"law\": \"x\", \"table\": "
+	    {"{\"format\": 1, \"kind\": \"prediction\", \"made\": \"x\", \"version\": null, \"law\": \"x\", \"formula\": "
+	     "null, \"table\": "
 	     "\"x\", "
 	     "\"input\": {\"size\": \"N\"}}",
 	     "\"input\": unknown key \"size\""},
 	    {"{\"format\": 1, \"kind\": \"prediction\", \"made\": 3}", "\"made\" must be a text"},
-	    {"{\"format\": 1, \"kind\": \"prediction\", \"made\": \"x\", \"version\": null, \"law\": \"x\", \"table\": "
+	    {"{\"format\": 1, \"kind\": \"prediction\", \"made\": \"x\", \"version\": null, \"law\": \"x\", \"formula\": "
+	     "null, \"table\": "
 	     "\"x\", "
 	     "\"input\": {\"N\": null}, \"rows\": [[1, 2, \"x\", null]]}",
 	     "\"rows\" of numbers above zero"},
-	    {"{\"format\": 1, \"kind\": \"prediction\", \"made\": \"x\", \"version\": null, \"law\": \"x\", \"table\": "
+	    {"{\"format\": 1, \"kind\": \"prediction\", \"made\": \"x\", \"version\": null, \"law\": \"x\", \"formula\": "
+	     "null, \"table\": "
 	     "\"x\", "
 	     "\"input\": {\"N\": null}, \"rows\": [[1, 2, 3, null]], "
 	     "\"rows_hash\": \"0123456789abcdef\"}",
@@ -502,6 +549,7 @@ int main(void) {
 	    cmocka_unit_test(pairs),
 	    cmocka_unit_test(plans),
 	    cmocka_unit_test(without_noise_the_law_is_known),
+	    cmocka_unit_test(other_laws),
 	    cmocka_unit_test(intervals_hold_noise),
 	    cmocka_unit_test(what_is_known_is_no_prediction),
 	    cmocka_unit_test(what_cannot_be_fitted_predicts_nothing),
