@@ -48,6 +48,7 @@ int main(int argc, char **argv) {
 	for (int stream = 0; stream <= 2; stream++)
 		if (fcntl(stream, F_GETFD) < 0) (void)!open("/dev/null", O_RDONLY);
 	machine_flush_denormals();
+	interrupt_end();             /* until the command itself watches for them */
 	signal(SIGXFSZ, SIG_IGN);    /* a file-size limit is an error to report, not a signal to die of */
 	openblas_set_num_threads(1); /* parallel work is divided by rung itself, in an order that it knows */
 	int code = run_command(argc, argv);

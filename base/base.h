@@ -295,8 +295,9 @@ double clock_seconds(void);     /* monotonic */
 double cpu_seconds(void);       /* of this process */
 double peak_memory_bytes(void); /* largest resident size of this process so far */
 
-/* Set by SIGINT and SIGTERM once interrupt_watch has been called; long loops poll interrupt_pending. The second such
- * signal ends the program at once. */
+/* SIGINT, SIGTERM and SIGHUP (unless that is ignored). After interrupt_end they end the program with a message and exit code
+ * 130; after interrupt_watch long loops poll interrupt_pending, and the second such signal ends the program at once. */
+void interrupt_end(void);
 void interrupt_watch(void);
 bool interrupt_pending(void);
 

@@ -39,7 +39,7 @@ int command_find(
     const char *program, const char *about, const void *rows, size_t count, size_t size, int argc, char **argv,
     int *found) {
 	*found = -1;
-	if (argc < 2) {
+	if (argc < 2 || !*argv[1]) {
 		print_commands(stderr, program, about, rows, count, size);
 		return ERROR_USAGE;
 	}

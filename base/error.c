@@ -64,7 +64,8 @@ static const char *hint(int reason) {
 
 struct error *error_system(const char *verb, const char *path) {
 	int reason = errno;
-	return error_new(ERROR_FAILED, "cannot %s %s: %s%s", verb, path, strerror(reason), hint(reason));
+	return error_new(
+	    ERROR_FAILED, "cannot %s %s: %s%s", verb, *path ? path : "'' (an empty name)", strerror(reason), hint(reason));
 }
 
 struct error *error_memory(size_t bytes) {

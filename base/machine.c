@@ -231,13 +231,31 @@ static void note_interrupt(int signal_number) {
 	interrupted = 1;
 }
 
-void interrupt_watch(void) {
+/* Files are written whole or not at all, so a command may end anywhere; what it had not finished is not there. */
+static void end_interrupted(int signal_number) {
+	static const char message[] = "\nerror: interrupted; the same command begins anew, or goes on where there is something\n";
+	(void)signal_number;
+	(void)!write(STDERR_FILENO, message, sizeof message - 1);
+	_exit(ERROR_INTERRUPTED);
+}
+
+static void handle_interrupts(void (*handler)(int signal_number)) {
 	/* SA_RESETHAND: the second Ctrl-C ends the program at once, in case nobody polls. SA_RESTART: reads and writes
 	 * under way are finished, not failed. */
-	struct sigaction action = {.sa_handler = note_interrupt, .sa_flags = SA_RESETHAND | SA_RESTART};
+	struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESETHAND | SA_RESTART}, hang_up;
 	sigemptyset(&action.sa_mask);
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
+	/* Under nohup it is ignored, and stays so. */
+	if (sigaction(SIGHUP, NULL, &hang_up) == 0 && hang_up.sa_handler != SIG_IGN) sigaction(SIGHUP, &action, NULL);
+}
+
+void interrupt_end(void) {
+	handle_interrupts(end_interrupted);
+}
+
+void interrupt_watch(void) {
+	handle_interrupts(note_interrupt);
 }
 
 bool interrupt_pending(void) {

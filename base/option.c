@@ -226,6 +226,11 @@ static struct error *parse_option(
 	return dashed;
 }
 
+/* An empty text is a value for some options, but no file or folder has an empty name. */
+static bool names_path(const struct option_row *row) {
+	return row->value && (strcmp(row->value, "FILE") == 0 || strcmp(row->value, "DIR") == 0);
+}
+
 struct error *options_parse(
     const struct option_row *rows, size_t count, void *target, int argc, char **argv, struct operands *operands,
     bool *help) {
@@ -260,11 +265,13 @@ struct error *options_parse(
 		else
 			items[item_count++] = argument;
 	}
+	for (int i = 0; i < item_count && !error; i++)
+		if (!*items[i]) error = error_new(ERROR_USAGE, "argument %d is empty: it names nothing", i + 1);
 	for (size_t i = 0; i < count && !error; i++) {
 		const struct option_row *row = &rows[i];
-		if (row->fallback) continue;
-		bool empty = row->kind == OPTION_TEXT && !*(const char **)field(row, target);
-		if (!given[i] || empty)
+		const bool needed = !row->fallback;
+		const bool empty = given[i] && row->kind == OPTION_TEXT && !*(const char **)field(row, target);
+		if ((needed && !given[i]) || (empty && (needed || names_path(row))))
 			error = error_new(
 			    ERROR_USAGE, "--%s %s is %s: %s", row->name, row->value ? row->value : "",
 			    given[i] ? "empty" : "missing", row->meaning);

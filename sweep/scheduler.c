@@ -254,7 +254,8 @@ static void say_done(struct sweep *sweep, const struct job *job, int code) {
 	if (job->state == JOB_FAILED) add_reason(job, code, &line);
 	if (job->kind == JOB_RUN && job->state == JOB_DONE) {
 		struct error *error = train_result_read(job->folder, &result);
-		if (!error) text_add(&line, "  loss %.4f +- %.4f", result.loss, result.loss_error);
+		if (!error) text_add(&line, "  loss %.4f", result.loss);
+		if (!error && !isnan(result.loss_error)) text_add(&line, " +- %.4f", result.loss_error);
 		error_free(error);
 	}
 	const char *state = job->state == JOB_DONE ? "done" : job->state == JOB_DIVERGED ? "diverged" : "failed";

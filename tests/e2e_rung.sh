@@ -22,6 +22,17 @@ while read -r command; do
 	check "$command --help" 0 "usage: rung $command" none "$rung" "$command" --help
 done < <("$rung" --help | awk '/^  [a-z]/{print $1}')
 
+# A command that waits for its input, before it has begun to watch for signals itself.
+mkfifo "$scratch/pipe"
+for signal in INT TERM HUP; do
+	check "SIG$signal in the first moments" 130 none '^error: interrupted; the same command begins anew' \
+		signalled "$signal" "$rung" fit "$scratch/pipe"
+done
+
+check 'an empty argument' 2 none '^error: argument 1 is empty' "$rung" fit ''
+check 'an empty file name' 2 none '^error: --corpus FILE is empty: ' "$rung" train --corpus '' --out "$scratch/run"
+check 'an empty folder name' 2 none '^error: --out DIR is empty: ' "$rung" train --corpus x --out ''
+
 number=$((number + 1))
 if ! command -v python3 >/dev/null; then
 	echo "ok $number - doctor --json is JSON # SKIP python3 is not installed"

@@ -52,22 +52,17 @@ holds 'its learning curve too' cmp whole/log.jsonl killed/log.jsonl
 holds 'it was killed at least once' test "$kills" -ge 1
 holds 'no checkpoint of a finished run stays behind' sh -c '! ls killed/step-* 2>/dev/null'
 
-# interrupted COMMAND...: SIGINT as soon as the program listens to it, which /proc tells.
-interrupted() {
-	"$@" &
-	local child=$! caught=0
-	until [ $((0x$caught & 2)) -ne 0 ]; do
-		caught=$(sed -n 's/^SigCgt:\s*//p' /proc/$child/status 2>/dev/null) || return 1
-		[ -n "$caught" ] || return 1
-	done
-	kill -INT $child
-	wait $child
-}
-check 'Ctrl-C' 130 '' '^error: interrupted at step [0-9]+ of [0-9]+; the same command goes on' interrupted \
+check 'Ctrl-C' 130 '' '^error: interrupted at step [0-9]+ of [0-9]+; the same command goes on' signalled INT \
 	"$rung" train --corpus a.corpus --width 64 --tokens 30K --out stop --quiet --depth 8 --context 64 --batch 1 --kernels plain
+check 'a terminal that hangs up' 130 '' '^error: interrupted at step [0-9]+ of [0-9]+; the same command goes on' signalled HUP \
+	"$rung" train --corpus a.corpus --width 64 --tokens 30K --out stop --quiet --depth 8 --context 64 --batch 1 --kernels plain
+check 'one that hangs up under nohup' 0 '^held-out loss' '' signalled HUP env --ignore-signal=HUP \
+	"$rung" train --corpus a.corpus "${small[@]}" --out nohup
 check 'eval' 0 '^held-out loss +[0-9.]+ \+- ' '' "$rung" eval whole/model.safetensors --tokens 8K
 holds 'eval on the same tokens gives the loss of the record' sh -c \
 	"'$rung' eval whole/model.safetensors --tokens 8K | grep -q \"\$(printf 'loss   %.4f' $(member whole/run.json loss | head -1))\""
+check 'eval of one sequence: no error can be told' 0 '^held-out loss +[0-9.]+ \(error unknown: one sequence\) nats per token' none \
+	"$rung" eval whole/model.safetensors --tokens 1
 check 'sample' 0 '^The cat' '' "$rung" sample whole/model.safetensors --prompt 'The cat' --tokens 20
 "$rung" sample whole/model.safetensors --tokens 50 --seed 3 >one.txt
 "$rung" sample whole/model.safetensors --tokens 50 --seed 3 >two.txt
@@ -116,6 +111,6 @@ check 'leaves its folder to another' 0 '^held-out loss' '' train --out later --t
 check 'symbols keep their spaces' 0 '^1 2 3( [0-9]+){5}$' '' "$rung" sample symbols/model.safetensors --prompt '1 2 3' --tokens 5
 check 'symbols need no prompt' 0 '^0( [0-9]+){5}$' '' "$rung" sample symbols/model.safetensors --tokens 5
 check 'an interrupted sample' 130 '^The ' '^error: interrupted' \
-	interrupted "$rung" sample whole/model.safetensors --tokens 100M
+	signalled INT "$rung" sample whole/model.safetensors --tokens 100M
 check 'a truncated checkpoint' 3 '' 'cut\.safetensors' "$rung" eval cut.safetensors
 check 'an empty prompt is none' 0 '^The ' '' "$rung" sample whole/model.safetensors --prompt '' --tokens 5

@@ -79,6 +79,18 @@ static void show_message(void *context, const char *message) {
 	progress_say(&display->progress, "note: %s", message);
 }
 
+/* Without an error where there is but one sequence to tell it from. */
+static void print_loss(double loss, double loss_error, double bits_per_byte) {
+	printf("held-out loss   %.4f ", loss);
+	if (isnan(loss_error))
+		printf("(error unknown: one sequence)");
+	else
+		printf("+- %.4f", loss_error);
+	printf(" nats per token");
+	if (!isnan(bits_per_byte)) printf(", %.4f bits per byte", bits_per_byte);
+	printf("\n");
+}
+
 static void print_result(
     const struct train_options *options, const struct train_job *job, const struct train_result *r) {
 	if (options->json) {
@@ -96,10 +108,9 @@ static void print_result(
 		return;
 	}
 	char tokens[HUMAN_SIZE], speed[HUMAN_SIZE], time[HUMAN_SIZE];
-	if (!job->trunk) printf("held-out loss   %.4f +- %.4f nats per token", r->loss, r->loss_error);
-	if (!job->trunk && !isnan(r->bits_per_byte)) printf(", %.4f bits per byte", r->bits_per_byte);
+	if (!job->trunk) print_loss(r->loss, r->loss_error, r->bits_per_byte);
 	printf(
-	    "\ntrained on      %s tokens in %lld step%s, %s\nspeed           %s tokens/s, %.1f GFLOP/s, %.0f %% of this "
+	    "trained on      %s tokens in %lld step%s, %s\nspeed           %s tokens/s, %.1f GFLOP/s, %.0f %% of this "
 	    "core's "
 	    "peak\nrecord          %s/run.json\n",
 	    human_count((double)r->tokens, tokens), (long long)r->steps, r->steps == 1 ? "" : "s",
@@ -288,9 +299,7 @@ static struct error *eval(const struct eval_options *options, const struct opera
 		json_add_number(answer, "bits_per_byte", bits);
 		print_event(answer);
 	} else {
-		printf("held-out loss   %.4f +- %.4f nats per token", loss, loss_error);
-		if (!isnan(bits)) printf(", %.4f bits per byte", bits);
-		printf("\n");
+		print_loss(loss, loss_error, bits);
 	}
 done:
 	model_close(model);
