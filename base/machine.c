@@ -233,7 +233,8 @@ static void note_interrupt(int signal_number) {
 
 /* Files are written whole or not at all, so a command may end anywhere; what it had not finished is not there. */
 static void end_interrupted(int signal_number) {
-	static const char message[] = "\nerror: interrupted; the same command begins anew, or goes on where there is something\n";
+	static const char message[] =
+	    "\nerror: interrupted; the same command begins anew, or goes on where there is something\n";
 	(void)signal_number;
 	(void)!write(STDERR_FILENO, message, sizeof message - 1);
 	_exit(ERROR_INTERRUPTED);

@@ -256,7 +256,7 @@ static void warn_of_small_disk(const struct lab *lab, const struct job_list *job
 	struct plan_cost cost;
 	struct statvfs disk;
 	char needed[HUMAN_SIZE], there[HUMAN_SIZE];
-	plan_cost(&lab->plan, jobs, corpus_info(lab->corpus), workers, &cost);
+	plan_cost(&lab->plan, jobs, &lab->info, workers, &cost);
 	if (statvfs(lab->folder, &disk)) return;
 	const double bytes = (double)disk.f_bavail * (double)disk.f_frsize;
 	if (bytes < cost.disk)
@@ -270,7 +270,7 @@ static struct error *find_speed(const struct lab *lab, int workers, struct plan_
 	char *plan = path_join(lab->folder, "plan.json"), *path = path_join(lab->folder, "speed.json");
 	struct error *error = plan && path ? NULL : error_memory(256);
 	if (!error && !speed_read(path, lab->plan.rung_count, workers, speed)) {
-		const int vocab = corpus_info(lab->corpus)->vocab;
+		const int vocab = lab->info.vocab;
 		error = measure_everywhere(&lab->plan, "--plan", plan, vocab, workers, speed);
 		if (!error) error = speed_write(path, speed, workers);
 	}
@@ -285,7 +285,7 @@ static struct error *predict(const struct lab *lab, struct job_list *jobs, struc
 	char time[HUMAN_SIZE];
 	struct error *error = find_speed(lab, options->workers, &speed);
 	if (!error) {
-		jobs_predict(jobs, speed.rungs, corpus_info(lab->corpus));
+		jobs_predict(jobs, speed.rungs, &lab->info);
 		options->peak_gflops = speed.peak_gflops;
 		warn_of_small_disk(lab, jobs, options->workers);
 		if (!options->quiet)
@@ -345,12 +345,18 @@ static struct error *sweep(const struct sweep_arguments *arguments, struct choic
 	struct error *error = asked ? read_choice(choice) : NULL;
 	if (error) return error;
 	error = lab_open(arguments->lab, asked ? &choice->parsed : NULL, choice->name.data, arguments->corpus, &lab);
-	if (!error) error = jobs_make(&lab.plan, corpus_info(lab.corpus), lab.folder, &jobs);
+	if (!error) error = jobs_make(&lab.plan, &lab.info, lab.folder, &jobs);
 	if (!error) error = lab_write_corpus(&lab, NULL);
 	if (error) goto done;
 	error = jobs_survey(&jobs, lab.folder, &damaged);
 	if (damaged.length) fprintf(stderr, "warning: %s", damaged.data);
 	if (error) goto done;
+	if (lab.lost && !all_over(&jobs)) {
+		error = lab.lost;
+		lab.lost = NULL;
+	}
+	if (error) goto done;
+	if (lab.lost) fprintf(stderr, "note: the corpus %s is gone; what was trained on it is not\n", lab.corpus_path);
 	if (!all_over(&jobs)) error = predict(&lab, &jobs, &options);
 	if (error) goto done;
 	interrupt_watch();

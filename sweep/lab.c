@@ -27,6 +27,39 @@ static struct error *build_source(const struct plan *plan, const char *name, con
 	return error;
 }
 
+static void recall_split(const cJSON *root, const char *key, enum split split, struct corpus_info *info) {
+	const cJSON *object = cJSON_GetObjectItemCaseSensitive(root, key);
+	static const char *const names[] = {"tokens", "bytes", "documents"};
+	uint64_t *const counts[] = {&info->tokens[split], &info->bytes[split], &info->documents[split]};
+	for (size_t i = 0; i < COUNT_OF(names); i++) {
+		const cJSON *count = cJSON_GetObjectItemCaseSensitive(object, names[i]);
+		*counts[i] = cJSON_IsNumber(count) && count->valuedouble >= 0 ? (uint64_t)count->valuedouble : 0;
+	}
+}
+
+/* What corpus.json remembers of a corpus that is gone: enough to tell which runs there are, and whether all are done. False
+ * when it does not, or not of the plan's corpus. */
+static bool recall_corpus(struct lab *lab) {
+	struct corpus_info *info = &lab->info;
+	char *path = path_join(lab->folder, "corpus.json");
+	cJSON *root = NULL;
+	if (path && file_exists(path)) error_free(json_read(path, &root));
+	const char *hash = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "hash"));
+	const cJSON *vocab = cJSON_GetObjectItemCaseSensitive(root, "vocab");
+	const cJSON *entropy = cJSON_GetObjectItemCaseSensitive(root, "entropy");
+	struct error *error = NULL;
+	*info = (struct corpus_info){.vocab = cJSON_IsNumber(vocab) ? vocab->valueint : 0};
+	const bool known = hash && strcmp(hash, lab->plan.corpus_hash) == 0 && hash_from_hex(hash, &info->hash);
+	if (known) error = json_get_number(entropy, "bigram", path, &info->bigram);
+	recall_split(root, "train", SPLIT_TRAIN, info);
+	recall_split(root, "held_out", SPLIT_HELD_OUT, info);
+	const bool recalled = known && !error && info->vocab > 0;
+	error_free(error);
+	cJSON_Delete(root);
+	free(path);
+	return recalled;
+}
+
 /* `frozen`: the lab has a plan already, and what lies there as source.corpus was made for it. */
 static struct error *open_corpus(struct lab *lab, const char *plan_name, bool frozen) {
 	struct plan *plan = &lab->plan;
@@ -43,9 +76,16 @@ static struct error *open_corpus(struct lab *lab, const char *plan_name, bool fr
 		    "%s names no corpus; name one: --corpus F.corpus (`rung data import TEXT --out F.corpus` makes one)",
 		    plan_name);
 	make_absolute(&lab->corpus_path);
-	TRY(plan->corpus ? plan_open_corpus(plan, plan_name, &lab->corpus) : corpus_open(lab->corpus_path, &lab->corpus));
-	TRY(plan_check_hash(plan, plan_name, lab->corpus_path, corpus_info(lab->corpus)));
-	hash_hex(corpus_info(lab->corpus)->hash, plan->corpus_hash);
+	struct error *error =
+	    plan->corpus ? plan_open_corpus(plan, plan_name, &lab->corpus) : corpus_open(lab->corpus_path, &lab->corpus);
+	if (error && frozen && !file_exists(lab->corpus_path) && recall_corpus(lab)) {
+		lab->lost = error;
+		return NULL;
+	}
+	if (error) return error;
+	lab->info = *corpus_info(lab->corpus);
+	TRY(plan_check_hash(plan, plan_name, lab->corpus_path, &lab->info));
+	hash_hex(lab->info.hash, plan->corpus_hash);
 	if (plan->corpus) TRY(plan_set_corpus(plan, lab->corpus_path));
 	return NULL;
 }
@@ -131,8 +171,8 @@ static struct error *open_locked(
 	if (corpus) error = plan_set_corpus(&lab->plan, corpus);
 	if (!error) error = open_corpus(lab, name, there);
 	if (!error && there && asked) error = check_same(lab, &frozen, path, name);
-	if (!error) error = plan_check(&lab->plan, name, corpus_info(lab->corpus));
-	if (!error && (!there || corpus)) error = freeze(lab, path);
+	if (!error) error = plan_check(&lab->plan, name, &lab->info);
+	if (!error && !lab->lost && (!there || corpus)) error = freeze(lab, path);
 done:
 	plan_free(&frozen);
 	return error;
@@ -156,6 +196,7 @@ struct error *lab_open(
 
 void lab_close(struct lab *lab) {
 	corpus_close(lab->corpus);
+	error_free(lab->lost);
 	plan_free(&lab->plan);
 	free(lab->corpus_path);
 	free(lab->folder);
@@ -173,7 +214,7 @@ static bool add_split(cJSON *root, const char *key, const struct corpus_info *in
 }
 
 static bool add_corpus(cJSON *root, const struct lab *lab, const cJSON *compressors) {
-	const struct corpus_info *info = corpus_info(lab->corpus);
+	const struct corpus_info *info = &lab->info;
 	char hash[HASH_HEX_SIZE], source_hash[HASH_HEX_SIZE];
 	if (!cJSON_AddStringToObject(root, "path", lab->corpus_path) ||
 	    !cJSON_AddStringToObject(root, "tokenizer", info->tokenizer) ||
@@ -204,7 +245,7 @@ struct error *lab_write_corpus(const struct lab *lab, const cJSON *compressors) 
 	struct error *error = NULL;
 	if (!path || !root)
 		error = error_memory(4096);
-	else if (compressors || !can_be_read(path)) /* what is there may hold the compressors' answer */
+	else if (!lab->lost && (compressors || !can_be_read(path))) /* what is there may hold the compressors' answer */
 		error = add_corpus(root, lab, compressors) ? json_write_sealed(path, root) : error_memory(4096);
 	cJSON_Delete(root);
 	free(path);

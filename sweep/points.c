@@ -59,7 +59,7 @@ struct error *points_write(const struct lab *lab, const struct job_list *jobs) {
 	for (int i = 0; i < jobs->count && !error; i++) {
 		const struct job *job = &jobs->items[i];
 		if (job->kind == JOB_RUN && (job->state == JOB_DONE || job->state == JOB_DIVERGED))
-			error = add_point(job, corpus_info(lab->corpus), &out);
+			error = add_point(job, &lab->info, &out);
 	}
 	if (!error) error = text_error(&out);
 	char *path = error ? NULL : path_join(lab->folder, "points.csv");

@@ -135,9 +135,9 @@ static bool is_written(const struct lab *lab, const struct job *job) {
 }
 
 struct error *sample_write(const struct lab *lab, const struct job_list *jobs) {
-	const struct corpus_info *info = corpus_info(lab->corpus);
+	const struct corpus_info *info = &lab->info;
 	const struct job *job = largest_run(jobs, info);
-	if (!job || job->state != JOB_DONE || is_written(lab, job)) return NULL;
+	if (!job || job->state != JOB_DONE || is_written(lab, job) || !lab->corpus) return NULL;
 	struct plan_sample options = lab->plan.sample;
 	/* A short held-out split still gives a short sample. */
 	const int64_t there = (int64_t)info->tokens[SPLIT_HELD_OUT];

@@ -201,7 +201,9 @@ struct lab {
 	int lock; /* descriptor; held while the sweep or one of its children lives */
 	struct plan plan;
 	char *corpus_path;
-	struct corpus *corpus;
+	struct corpus *corpus; /* NULL: `lost` says why, and there is nothing but what corpus.json says */
+	struct corpus_info info;
+	struct error *lost;
 };
 
 /* Makes the folder or goes on with it: takes the lock, builds or opens the corpus, freezes the plan or checks that

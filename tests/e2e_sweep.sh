@@ -234,8 +234,11 @@ sed -E 's/"corpus": \{[^}]*\}/"corpus": "other.corpus"/; s/"horizons": .*,$/"hor
 check 'a corpus file, named from the plan'\''s folder' 0 '^3 of 3 runs done, 3 of them now' '' \
 	"$rung" sweep --plan "$scratch/file.json" --lab "$scratch/file"
 mv "$scratch/other.corpus" "$scratch/moved.corpus"
-check 'the corpus has moved' 1 '' 'other.corpus, the "corpus" of .*/plan.json: .*where it is now: --corpus FILE' "$rung" sweep --lab "$scratch/file"
-check 'the corpus is found again' 0 '0 of them now' '' "$rung" sweep --lab "$scratch/file" --corpus "$scratch/moved.corpus"
+check 'the corpus of a finished lab is gone: it is still finished' 0 '^3 of 3 runs done, 0 of them now' \
+	'^note: the corpus .*/other.corpus is gone; what was trained on it is not$' "$rung" sweep --lab "$scratch/file"
+rm -r "$(dirname "$(ls "$scratch"/file/runs/*/run.json | head -n 1)")"
+check 'the corpus of an unfinished one' 1 '' 'other.corpus, the "corpus" of .*/plan.json: .*where it is now: --corpus FILE' "$rung" sweep --lab "$scratch/file"
+check 'the corpus is found again' 0 '1 of them now' '' "$rung" sweep --lab "$scratch/file" --corpus "$scratch/moved.corpus"
 check 'and remembered' 0 '0 of them now' '' "$rung" sweep --lab "$scratch/file"
 
 sed -E 's/"rate": 8e-3/"rate": 10, "clip": 0, "warmup_tokens": 0/; /"warmup_tokens": 5e3/d; s/"horizons": .*,$/"horizons": [40e3, 80e3],/' \
