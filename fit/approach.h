@@ -295,6 +295,17 @@ void lab_curves_free(struct lab_curves *curves);
 
 /* ------------------------------------------------------------------------------------------------ both (approaches.c) --- */
 
+/* Of approaches 1 and 2. All zero: as the table suggests. */
+struct fit_approach_options {
+	const char *lab;       /* the folder whose logs have the training curves; NULL: none */
+	bool buckets;          /* approach 1 by the lowest loss of a tenth of a decade of C, not by the hull */
+	const double *budgets; /* (budget_count) of approach 2 */
+	size_t budget_count;
+	const double *labels; /* (points) the budget that each point belongs to; NULL: the table does not say */
+	bool by_column;       /* budgets count the table's own C, not 6 N D */
+	double noise;         /* standard deviation of ln loss; 0: the fit's */
+};
+
 /* Where the losses of an envelope come from. */
 enum curve_kind {
 	CURVES_OF_TABLE, /* rows of a run, told by a column */

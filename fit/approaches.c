@@ -10,6 +10,12 @@
 #define PER_DECADE 10 /* buckets of C, when approach 1 goes by them */
 #define SAME_SIZE 1e-9
 
+static const struct fit_approach_options as_suggested = {0};
+
+static const struct fit_approach_options *options_of(const struct fit *fit) {
+	return fit->options.approaches ? fit->options.approaches : &as_suggested;
+}
+
 /* --------------------------------------------------------------------------------------------------------------- rows --- */
 
 struct by_size {
@@ -38,7 +44,7 @@ static struct error *number_sizes(struct budget_row *rows, size_t n) {
 
 static struct error *rows_of(const struct fit *fit, bool by_column, struct budget_row **rows, size_t *count) {
 	const struct fit_points *points = fit->points;
-	const double *labels = fit->options.approaches.labels;
+	const double *labels = options_of(fit)->labels;
 	*count = points->count + points->earlier_count;
 	*rows = array_new(*count + 1, sizeof **rows);
 	if (!*rows) return error_memory(*count * sizeof **rows);
@@ -62,7 +68,7 @@ static double label_miss(const struct budget_row *rows, size_t n, double *work) 
 /* C = 6 N D, unless the user says otherwise, or the labels or the groups are those of the table's own C. */
 static struct error *choose_compute(
     const struct fit *fit, struct budget_row **rows, size_t *n, struct budget_plan *plan, bool *by_column) {
-	const struct fit_approach_options *how = &fit->options.approaches;
+	const struct fit_approach_options *how = options_of(fit);
 	*by_column = how->by_column;
 	TRY(rows_of(fit, *by_column, rows, n));
 	TRY(budget_plan_make(*rows, *n, how->budgets, how->budget_count, plan));
@@ -93,7 +99,7 @@ static struct error *choose_compute(
 /* -------------------------------------------------------------------------------------------------------------- noise --- */
 
 static struct error *choose_noise(const struct fit *fit, double *noise, const char **source) {
-	*noise = fit->options.approaches.noise;
+	*noise = options_of(fit)->noise;
 	*source = "as given";
 	if (*noise > 0) return NULL;
 	*noise = fit->fitted && fit->surface.converged ? fit->replicates.noise.point : NAN;
@@ -115,7 +121,7 @@ static struct error *choose_noise(const struct fit *fit, double *noise, const ch
 
 static struct error *run_first(
     const struct fit *fit, const struct budget_row *rows, size_t n, struct fit_approaches *approaches) {
-	const struct fit_approach_options *how = &fit->options.approaches;
+	const struct fit_approach_options *how = options_of(fit);
 	const struct envelope_options options = {how->buckets ? ENVELOPE_BUCKETS : ENVELOPE_HULL, PER_DECADE};
 	struct lab_curves curves = {0};
 	approaches->curves = fit->points->runs > 0 ? CURVES_OF_TABLE : FINISHED_RUNS;

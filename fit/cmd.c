@@ -187,8 +187,10 @@ static struct error *run(const char *path, const struct command_options *options
 	struct stat status;
 	bool lab = stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 	char *in_lab = lab && !options->out ? path_join(path, "fit.json") : NULL;
-	struct error *error = approach_take(&options->approach, path, &points, &how.approaches, &memory);
-	how.approaches.lab = lab ? path : NULL;
+	struct fit_approach_options approaches;
+	struct error *error = approach_take(&options->approach, path, &points, &approaches, &memory);
+	approaches.lab = lab ? path : NULL;
+	how.approaches = &approaches;
 	if (!error && lab && !options->out && !in_lab) error = error_memory(strlen(path) + 10);
 	if (!error) error = fit_all(&points, &how, &fit);
 	if (!error) error = print_and_write(&fit, options, path, options->out ? options->out : in_lab);

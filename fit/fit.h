@@ -526,20 +526,9 @@ struct fit_question {
 };
 #define FIT_MOST_QUESTIONS 128
 
-/* Of approaches 1 and 2. All zero: as the table suggests. */
-struct fit_approach_options {
-	const char *lab;       /* the folder whose logs have the training curves; NULL: none */
-	bool buckets;          /* approach 1 by the lowest loss of a tenth of a decade of C, not by the hull */
-	const double *budgets; /* (budget_count) of approach 2 */
-	size_t budget_count;
-	const double *labels; /* (points) the budget that each point belongs to; NULL: the table does not say */
-	bool by_column;       /* budgets count the table's own C, not 6 N D */
-	double noise;         /* standard deviation of ln loss; 0: the fit's */
-};
-
 struct fit_options {
 	int64_t replicates, seed;
-	struct fit_approach_options approaches;
+	const struct fit_approach_options *approaches; /* 1 and 2 (approach.h); NULL: as the table suggests */
 	enum fit_resampling resampling;
 	struct fit_question questions[FIT_MOST_QUESTIONS];
 	int question_count;
