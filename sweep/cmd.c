@@ -265,13 +265,16 @@ static void warn_of_small_disk(const struct lab *lab, const struct job_list *job
 		    lab->folder, human_bytes(bytes, there));
 }
 
-/* How fast the rungs are here: as measured before, or now. */
-static struct error *find_speed(const struct lab *lab, int workers, struct plan_speed *speed) {
+/* How fast the rungs are here: as measured before, or now; and who computes them, which is found out only once. */
+static struct error *find_speed(struct lab *lab, int workers, struct plan_speed *speed) {
+	bool chosen;
+	TRY(lab_read_kernels(lab, &chosen));
 	char *plan = path_join(lab->folder, "plan.json"), *path = path_join(lab->folder, "speed.json");
 	struct error *error = plan && path ? NULL : error_memory(256);
-	if (!error && !speed_read(path, lab->plan.rung_count, workers, speed)) {
+	if (!error && !(chosen && speed_read(path, lab->plan.rung_count, workers, speed))) {
 		const int vocab = lab->info.vocab;
 		error = measure_everywhere(&lab->plan, "--plan", plan, vocab, workers, speed);
+		if (!error && !chosen) error = lab_write_kernels(lab, speed);
 		if (!error) error = speed_write(path, speed, workers);
 	}
 	free(plan);
@@ -280,7 +283,7 @@ static struct error *find_speed(const struct lab *lab, int workers, struct plan_
 }
 
 /* Times the rungs, so that the longest path and the ETA are known. */
-static struct error *predict(const struct lab *lab, struct job_list *jobs, struct sweep_options *options) {
+static struct error *predict(struct lab *lab, struct job_list *jobs, struct sweep_options *options) {
 	struct plan_speed speed = {0};
 	char time[HUMAN_SIZE];
 	struct error *error = find_speed(lab, options->workers, &speed);

@@ -199,6 +199,7 @@ void lab_close(struct lab *lab) {
 	error_free(lab->lost);
 	plan_free(&lab->plan);
 	free(lab->corpus_path);
+	free(lab->kernels);
 	free(lab->folder);
 	if (lab->lock >= 0) close(lab->lock);
 	*lab = (struct lab){.lock = -1};

@@ -48,6 +48,9 @@ static struct error *measure_rung(const struct train_config *config, int vocab, 
 	struct error *error =
 	    tokens ? model_open(&shape, sequences, true, kernels_widest(), &model) : error_memory(count * sizeof *tokens);
 	if (!error && threads > 1) error = model_use_threads(model, threads);
+	speed->kernels = (struct kernel_choice){.kernels = kernels_widest()};
+	if (!error) error = train_measure_blas(&shape, sequences, speed->kernels.kernels, &speed->kernels.blas);
+	if (!error) error = model_use_kernels(model, speed->kernels);
 	if (!error) {
 		model_initialise(model, 1);
 		struct rng rng = rng_make(1, "measure");
@@ -75,6 +78,15 @@ struct error *measure_rungs(const struct plan *plan, int vocab, int threads, str
 	return NULL;
 }
 
+/* {"step", "forward", "kernels"} */
+static void add_speed(const struct rung_speed *speed, struct text *out) {
+	cJSON *kernels = train_kernels_to_json(speed->kernels);
+	text_add(out, "{\"step\": %.6g, \"forward\": %.6g, \"kernels\": ", speed->step, speed->forward);
+	json_print(kernels, false, out);
+	text_add_string(out, "}");
+	cJSON_Delete(kernels);
+}
+
 struct error *measure_here(const struct plan *plan, int vocab, int threads, struct text *out) {
 	struct rung_speed *speeds = array_new((size_t)plan->rung_count, sizeof *speeds);
 	if (!speeds) return error_memory((size_t)plan->rung_count * sizeof *speeds);
@@ -82,8 +94,10 @@ struct error *measure_here(const struct plan *plan, int vocab, int threads, stru
 	struct error *error = measure_rungs(plan, vocab, threads, speeds);
 	if (!error) {
 		text_add(out, "{\"peak_gflops\": %.6g, \"rungs\": [", peak);
-		for (int r = 0; r < plan->rung_count; r++)
-			text_add(out, "%s{\"step\": %.6g, \"forward\": %.6g}", r ? ", " : "", speeds[r].step, speeds[r].forward);
+		for (int r = 0; r < plan->rung_count; r++) {
+			text_add_string(out, r ? ", " : "");
+			add_speed(&speeds[r], out);
+		}
 		text_add_string(out, "]}\n");
 		error = text_error(out);
 	}
@@ -95,8 +109,19 @@ struct error *measure_here(const struct plan *plan, int vocab, int threads, stru
 
 struct answer {
 	struct plan_speed *sum; /* over the workers so far */
+	int count;              /* of them */
 	struct error *error;
 };
+
+/* OpenBLAS gets what is faster that way in all of the processes. */
+static struct error *take_kernels(const cJSON *rung, bool first, struct kernel_choice *kernels) {
+	struct kernel_choice found;
+	const cJSON *object = cJSON_GetObjectItemCaseSensitive(rung, "kernels");
+	TRY(train_kernels_from_json(object, "the measuring process", &found));
+	if (first) *kernels = found;
+	kernels->blas &= found.blas;
+	return NULL;
+}
 
 static void take_answer(void *context, const char *line) {
 	struct answer *answer = context;
@@ -112,11 +137,14 @@ static void take_answer(void *context, const char *line) {
 		double step, forward;
 		if (!error) error = json_get_number(rung, "step", "the measuring process", &step);
 		if (!error) error = json_get_number(rung, "forward", "the measuring process", &forward);
+		if (!error && r < answer->sum->rung_count)
+			error = take_kernels(rung, answer->count == 0, &answer->sum->rungs[r].kernels);
 		if (error || r >= answer->sum->rung_count) break;
 		answer->sum->rungs[r].step += step;
 		answer->sum->rungs[r++].forward += forward;
 	}
 	cJSON_Delete(root);
+	answer->count++;
 	answer->error = error;
 }
 
@@ -138,7 +166,7 @@ static struct error *collect(struct worker *worker, struct answer *answer) {
  * thread has a core of its own. */
 static struct error *measure_together(const char *const *arguments, int workers, int threads, struct plan_speed *sum) {
 	struct worker *children = array_new((size_t)workers, sizeof *children);
-	struct answer answer = {sum, NULL};
+	struct answer answer = {.sum = sum};
 	int *cores = NULL, core_count = 0, started = 0;
 	struct error *error = children ? worker_cores(workers, &cores, &core_count) : error_memory(4096);
 	while (!error && started < workers) {

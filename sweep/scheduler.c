@@ -48,6 +48,10 @@ static struct error *write_job(const struct sweep *sweep, const struct job *job,
 		cJSON *step = cJSON_CreateNumber((double)job->branches[b]);
 		good = good && step && cJSON_AddItemToArray(branches, step);
 	}
+	if (good && sweep->lab->kernels) {
+		cJSON *kernels = train_kernels_to_json(sweep->lab->kernels[job->rung]);
+		good = kernels && cJSON_AddItemToObject(root, "kernels", kernels);
+	}
 	good = good && branches && cJSON_AddBoolToObject(root, "trunk", job->kind == JOB_TRUNK) &&
 	       json_add_number(root, "peak_gflops", sweep->options->peak_gflops);
 	if (!error) error = good ? json_write_sealed(path, root) : error_memory(4096);

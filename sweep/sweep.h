@@ -156,6 +156,7 @@ struct rung_speed {
 	double forward; /* the loss of one held-out sequence */
 	int team;       /* threads that a run has use for: as many as cores, at most one a micro-batch; 0 and 1: one */
 	double gain;    /* its speed with all of them, of that with one while the other cores are busy */
+	struct kernel_choice kernels; /* what would compute it fastest; not known of what is read from a file */
 };
 
 struct plan_speed {
@@ -167,7 +168,7 @@ struct plan_speed {
 /* Times real steps of every rung's shape in this process, on random tokens, a part of a second each. With `threads`
  * above 1 only steps of what can use so many, `forward` is 0 then. */
 MUST_CHECK struct error *measure_rungs(const struct plan *plan, int vocab, int threads, struct rung_speed *speeds);
-/* The same, and the core's peak, as a line of JSON: {"peak_gflops", "rungs": [{"step", "forward"}]}. */
+/* The same, and the core's peak, as a line of JSON: {"peak_gflops", "rungs": [{"step", "forward", "kernels"}]}. */
 MUST_CHECK struct error *measure_here(const struct plan *plan, int vocab, int threads, struct text *out);
 /* The mean over `workers` processes that measure at the same time, and then one process on all their cores. `source`,
  * "--plan" or "--preset", and `name` are what `rung plan` is told to measure. The caller frees speed->rungs. */
@@ -204,6 +205,7 @@ struct lab {
 	struct corpus *corpus; /* NULL: `lost` says why, and there is nothing but what corpus.json says */
 	struct corpus_info info;
 	struct error *lost;
+	struct kernel_choice *kernels; /* (plan.rung_count): who computes its runs; NULL: each run finds out by itself */
 };
 
 /* Makes the folder or goes on with it: takes the lock, builds or opens the corpus, freezes the plan or checks that
@@ -212,6 +214,12 @@ struct lab {
 MUST_CHECK struct error *lab_open(
     const char *folder, struct plan *asked, const char *asked_path, const char *corpus, struct lab *lab);
 void lab_close(struct lab *lab);
+
+/* LAB/kernels.json (kernels.c) into lab->kernels; *found: it is there. Damage, and kernels that this processor lacks, are
+ * errors. */
+MUST_CHECK struct error *lab_read_kernels(struct lab *lab, bool *found);
+/* The other way, from what has been measured. */
+MUST_CHECK struct error *lab_write_kernels(struct lab *lab, const struct plan_speed *speed);
 
 /* LAB/corpus.json, with the compressors' answer where `compressors` (an array) is not NULL. */
 MUST_CHECK struct error *lab_write_corpus(const struct lab *lab, const cJSON *compressors);

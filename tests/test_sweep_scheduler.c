@@ -280,6 +280,84 @@ static void an_interrupt_is_passed_on(void **state) {
 	assert_null(read_lab(f, "samples.json"));
 }
 
+/* ---------------------------------------------------------------------------------------------------- who computes it --- */
+
+static const struct kernel_choice forced[] = {{KERNELS_PORTABLE, 0x7fff}, {KERNELS_PLAIN, 0}, {KERNELS_PORTABLE, 0x41}};
+
+static void force_kernels(struct fixture *f) {
+	struct rung_speed rungs[COUNT_OF(forced)] = {{0}};
+	for (size_t r = 0; r < COUNT_OF(forced); r++) rungs[r].kernels = forced[r];
+	const struct plan_speed speed = {.rungs = rungs, .rung_count = COUNT_OF(forced)};
+	expect_success(lab_write_kernels(&f->lab, &speed));
+}
+
+static void expect_kernels(const struct fixture *f, int job, struct kernel_choice wanted) {
+	struct train_result result;
+	expect_success(train_result_read(f->jobs.items[job].folder, &result));
+	assert_int_equal(result.kernels.kernels, wanted.kernels);
+	assert_int_equal(result.kernels.blas, wanted.blas);
+}
+
+static void all_runs_of_a_rung_are_computed_alike(void **state) {
+	struct fixture *f = *state;
+	force_kernels(f);
+	/* As a sweep that goes on finds them. */
+	free(f->lab.kernels);
+	f->lab.kernels = NULL;
+	bool found = false;
+	expect_success(lab_read_kernels(&f->lab, &found));
+	assert_true(found);
+	run(f, 2);
+	expect_states(f, "ddddddd");
+	for (int i = 0; i < f->jobs.count; i++) expect_kernels(f, i, forced[f->jobs.items[i].rung]);
+}
+
+/* What a trunk was begun with goes before what the lab has come to say. */
+static void a_trunk_decides_for_its_branches(void **state) {
+	struct fixture *f = *state;
+	force_kernels(f);
+	order(f, 1, "fail");
+	run(f, 1);
+	expect_states(f, "dfddddd");
+	obey(f, 1);
+	for (size_t r = 0; r < COUNT_OF(forced); r++) f->lab.kernels[r] = (struct kernel_choice){.kernels = KERNELS_PLAIN};
+	f->jobs.items[1].state = JOB_WAITING;
+	run(f, 1);
+	expect_states(f, "ddddddd");
+	expect_kernels(f, 1, forced[0]);
+}
+
+static void a_damaged_choice_is_refused(void **state) {
+	struct fixture *f = *state;
+	char *path = path_join(f->folder, "kernels.json");
+	bool found = true;
+	expect_success(lab_read_kernels(&f->lab, &found));
+	assert_false(found);
+	force_kernels(f);
+
+	/* A byte of it. */
+	struct text text = {0};
+	expect_success(file_read(path, 100000, &text));
+	char *plain = strstr(text.data, "plain");
+	assert_non_null(plain);
+	memcpy(plain, "plane", 5);
+	expect_success(file_write(path, text.data, text.length));
+	expect_failure(lab_read_kernels(&f->lab, &found), ERROR_DATA, "remove the file");
+	text_free(&text);
+
+	/* Whole, but not of this ladder. */
+	force_kernels(f);
+	f->lab.plan.rungs[1].config.width += 16;
+	expect_failure(lab_read_kernels(&f->lab, &found), ERROR_DATA, "width 32 and depth 1 where the plan has 48 and 1");
+	f->lab.plan.rungs[1].config.width -= 16;
+	f->lab.plan.rung_count--;
+	expect_failure(lab_read_kernels(&f->lab, &found), ERROR_DATA, "has 3 rungs, but the plan 2");
+	f->lab.plan.rung_count++;
+	expect_success(lab_read_kernels(&f->lab, &found));
+	assert_true(found);
+	free(path);
+}
+
 int main(int argc, char **argv) {
 	if (argc > 3 && strcmp(argv[1], "train") == 0) return act_train(argc - 1, argv + 1);
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_lab, drop_lab)
@@ -291,7 +369,10 @@ int main(int argc, char **argv) {
 	    TEST(divergence_is_a_result),
 	    TEST(nonsense_is_passed_over),
 	    TEST(a_branch_that_was_taken_away),
-	    TEST(an_interrupt_is_passed_on),
+	    TEST(all_runs_of_a_rung_are_computed_alike),
+	    TEST(a_trunk_decides_for_its_branches),
+	    TEST(a_damaged_choice_is_refused),
+	    TEST(an_interrupt_is_passed_on), /* the last one: what comes after finds itself interrupted */
 	};
 	return cmocka_run_group_tests_name("sweep scheduler", tests, NULL, NULL);
 }

@@ -169,7 +169,7 @@ struct error *kernels_from_metadata(
 	return error_new(
 	    ERROR_FAILED,
 	    "%s: was computed with another OpenBLAS (%.100s) than there is here (%.100s); take that one (the environment "
-	    "variable OPENBLAS_CORETYPE chooses among its kernels), or remove the run's folder to begin anew",
+	    "variable OPENBLAS_CORETYPE chooses among its kernels), or remove this file's folder to begin anew",
 	    path, library ? library : "not recorded", openblas);
 }
 
@@ -178,7 +178,7 @@ struct error *kernels_check(struct kernel_choice choice, const char *path) {
 	return error_new(
 	    ERROR_FAILED,
 	    "%s: was begun with the kernels '%s', which this processor lacks, and others would change the result; go on "
-	    "with it on one that has them, or remove the run's folder to begin anew",
+	    "with it on one that has them, or remove this file's folder to begin anew",
 	    path, kernels_names[choice.kernels]);
 }
 
