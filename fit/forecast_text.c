@@ -97,6 +97,16 @@ static void summarise_ways(const struct score *score, struct text *out) {
 	}
 }
 
+/* Takes `lines` apart. */
+static void wrapped_lines(struct text *out, struct text *lines) {
+	for (char *line = lines->data ? lines->data : (char *)"", *end; *line; line = end) {
+		end = line + strcspn(line, "\n");
+		if (*end) *end++ = 0;
+		wrapped(out, "", "  ", line);
+	}
+	out->failed |= lines->failed;
+}
+
 void score_verdict(const struct score *score, struct text *out) {
 	for (int way = BY_POWER; way < WAYS; way++) {
 		const struct against *against = &score->ways[way];
@@ -106,7 +116,7 @@ void score_verdict(const struct score *score, struct text *out) {
 			text_add(out, "The law beat %s: its mean CRPS is %.2f times as large.\n", way_labels[way], ratio);
 		else
 			text_add(
-			    out, "The law did NOT beat %s: its mean CRPS is %.2f times as large. On these runs it was no use.\n",
+			    out, "The law did NOT beat %s: its mean CRPS is %.2f times as large. On these runs it was of no use.\n",
 			    way_labels[way], ratio);
 	}
 }
@@ -116,20 +126,21 @@ void score_summary(
     struct text *out) {
 	char hex[HASH_HEX_SIZE], N[SHORT], D[SHORT];
 	text_add(
-	    out, "%s, unchanged:\n  made %s by %s, hash %s\n", path, forecast->made, forecast->law, hash_hex(hash, hex));
+	    out, "%s: made %s\n  by %s from %zu rows; its hash is that of its bytes, %s\n", path, forecast->made,
+	    forecast->law, forecast->used_count, hash_hex(hash, hex));
 	say_retrospective(forecast, out);
 	text_add(
-	    out, "%s: %zu of %zu predicted runs are measured", table, forecast->count - score->missing_count,
-	    forecast->count);
-	text_add(
-	    out, "; of the %zu rows it was\n  made from %zu stand there as they were\n", forecast->used_count,
-	    score->used_found);
+	    out, "%s: %zu of %zu predicted runs measured, %zu of those rows as they were\n", table,
+	    forecast->count - score->missing_count, forecast->count, score->used_found);
 	if (score->count) {
 		summarise_runs(forecast, score, out);
 		summarise_shares(score, out);
 		summarise_ways(score, out);
+		struct text verdict = {0};
+		score_verdict(score, &verdict);
 		text_add_string(out, "\n");
-		score_verdict(score, out);
+		wrapped_lines(out, &verdict);
+		text_free(&verdict);
 	}
 	for (size_t i = 0; i < score->missing_count; i++) {
 		if (i == MOST_MISSING) {
