@@ -13,8 +13,9 @@ sanitize := $(if $(asan),-fsanitize=address) $(if $(ubsan),-fsanitize=undefined 
             $(if $(fuzz),-fsanitize=fuzzer-no-link$(,)address$(,)undefined -fno-sanitize-recover=undefined -Wno-pass-failed \
                          -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION)
 # Contraction into fused multiply-adds is wanted; reassociation is not (results must not depend on the compiler's mood).
+# Vectors wider than the processor's registers are welcome: they never go from one file to another (-Wno-psabi).
 CFLAGS := -std=c17 -D_GNU_SOURCE -O3 -march=native -ffp-contract=fast -fno-math-errno -fno-trapping-math -fopenmp -g \
-          -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith \
+          -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith -Wno-psabi \
           -I. $(shell pkg-config --cflags $(packages) 2>/dev/null) $(sanitize) $(if $(cov),--coverage -O1) $(extra)
 LDFLAGS := -fopenmp $(sanitize) $(if $(cov),--coverage)
 LDLIBS := $(or $(shell pkg-config --libs $(packages) 2>/dev/null),-lopenblas -lcjson -lzstd -lxxhash -lz -llzma) -lm
@@ -97,7 +98,7 @@ $(build)/%.o: %.c
 $(build)/double/%.o: %.c
 	@mkdir -p $(@D)
 	$(say) $(cc) $< '(double)'
-	$(q)$(cc) $(CFLAGS) -DRUNG_DOUBLE -Wno-psabi -MMD -MP -c -o $@ $<
+	$(q)$(cc) $(CFLAGS) -DRUNG_DOUBLE -MMD -MP -c -o $@ $<
 
 $(isas:%=$(build)/model/vector_%.o): $(build)/model/vector_%.o: model/vector.c
 	@mkdir -p $(@D)
@@ -107,7 +108,7 @@ $(isas:%=$(build)/model/vector_%.o): $(build)/model/vector_%.o: model/vector.c
 $(isas:%=$(build)/double/model/vector_%.o): $(build)/double/model/vector_%.o: model/vector.c
 	@mkdir -p $(@D)
 	$(say) $(cc) $< '($*, double)'
-	$(q)$(cc) $(CFLAGS) $(isa_$*) -DRUNG_DOUBLE -Wno-psabi -MMD -MP -c -o $@ $<
+	$(q)$(cc) $(CFLAGS) $(isa_$*) -DRUNG_DOUBLE -MMD -MP -c -o $@ $<
 
 # Every record carries the version: a new commit compiles machine.c anew.
 $(build)/base/machine.o: CFLAGS += -DRUNG_VERSION='"$(version)"'

@@ -16,8 +16,9 @@ struct kernel_bench {
 
 	real *parameters[MATRIX_COUNT], *dweight; // (outputs,inputs) each; dweight the largest of them
 	real *x, *y, *dx, *dy;                    // (R,d)
-	real *r, *qk_r, *lse;                     // (R), (R,2H), (B,H,T)
-	real *qkv, *dqkv;                         // (R,3d)
+	real *r, *qk_r, *sums;                    // (R), (B,H,2,T), (B,H,T)
+	real *rows;                               // (R,3d)
+	real *heads, *dheads;                     // (B,H,3,T,16)
 	real *hidden, *square, *dhidden;          // (R,4d)
 	real *logits;                             // (LOGIT_ROWS,V), rows padded to `stride`
 	int stride;
@@ -29,15 +30,15 @@ struct kernel_bench {
 /* --------------------------------------------------------------------------------------------------- operations --- */
 
 static void qkv_forward(struct kernel_bench *b) {
-	b->weights[QKV].by[FORWARD]->forward(b->qkv, 3 * b->shape.width, b->x, &b->weights[QKV], b->R);
+	b->weights[QKV].by[FORWARD]->forward(b->rows, 3 * b->shape.width, b->x, &b->weights[QKV], b->R);
 }
 
 static void qk_norm_forward(struct kernel_bench *b) {
-	qk_forward(b->qkv, b->qk_r, b->rope, b->attention);
+	qk_forward(b->heads, b->qk_r, b->rows, b->rope, b->attention);
 }
 
 static void attention_forward(struct kernel_bench *b) {
-	b->kernels->attention_forward(b->y, b->lse, b->qkv, b->attention, b->scratch);
+	b->kernels->attention_forward(b->y, b->sums, b->heads, b->attention, b->scratch);
 }
 
 static void out_forward(struct kernel_bench *b) {
@@ -64,7 +65,7 @@ static void mlp_out_weight(struct kernel_bench *b) {
 
 static void mlp_out_input(struct kernel_bench *b) {
 	b->weights[MLP_OUT].by[TO_INPUT]->backward_relu2(
-	    b->dhidden, b->dx, b->hidden, &b->weights[MLP_OUT], b->R, (real)0.1);
+	    b->dhidden, b->square, b->dx, b->hidden, &b->weights[MLP_OUT], b->R, (real)0.1);
 }
 
 static void mlp_in_weight(struct kernel_bench *b) {
@@ -87,20 +88,20 @@ static void out_input(struct kernel_bench *b) {
 }
 
 static void attention_backward(struct kernel_bench *b) {
-	b->kernels->attention_backward(b->dqkv, b->dx, b->y, b->lse, b->qkv, b->attention, b->scratch);
+	b->kernels->attention_backward(b->dheads, b->dx, b->y, b->sums, b->heads, b->attention, b->scratch);
 }
 
 static void qk_norm_backward(struct kernel_bench *b) {
-	qk_backward(b->dqkv, b->qkv, b->qk_r, b->rope, b->attention);
+	qk_backward(b->rows, b->dheads, b->heads, b->qk_r, b->rope, b->attention);
 }
 
 static void qkv_weight(struct kernel_bench *b) {
 	const int d = b->shape.width;
-	b->weights[QKV].by[TO_WEIGHT]->backward_weight(b->dweight, b->dqkv, 3 * d, b->x, 3 * d, d, b->R, 1, false);
+	b->weights[QKV].by[TO_WEIGHT]->backward_weight(b->dweight, b->rows, 3 * d, b->x, 3 * d, d, b->R, 1, false);
 }
 
 static void qkv_input(struct kernel_bench *b) {
-	b->weights[QKV].by[TO_INPUT]->backward_input(b->dy, b->dqkv, 3 * b->shape.width, &b->weights[QKV], b->R, 1);
+	b->weights[QKV].by[TO_INPUT]->backward_input(b->dy, b->rows, 3 * b->shape.width, &b->weights[QKV], b->R, 1);
 }
 
 static void norm_backward(struct kernel_bench *b) {
@@ -233,9 +234,10 @@ static size_t layout(struct kernel_bench *b, struct arena *arena) {
 	TAKE(b->dy, R * d);
 	TAKE(b->r, R);
 	TAKE(b->qk_r, R * 2 * H);
-	TAKE(b->lse, R * H);
-	TAKE(b->qkv, R * 3 * d);
-	TAKE(b->dqkv, R * 3 * d);
+	TAKE(b->sums, R * H);
+	TAKE(b->rows, R * 3 * d);
+	TAKE(b->heads, R * 3 * d);
+	TAKE(b->dheads, R * 3 * d);
 	TAKE(b->hidden, R * 4 * d);
 	TAKE(b->square, R * 4 * d);
 	TAKE(b->dhidden, R * 4 * d);

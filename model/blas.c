@@ -46,9 +46,14 @@ static void backward_input(real *dx, const real *dy, int stride, const struct we
 	    inputs);
 }
 
-static void backward_relu2(real *dh, const real *dy, const real *z, const struct weight *weight, int R, real scale) {
-	backward_input(dh, dy, weight->outputs, weight, R, scale);
-	for (size_t i = 0; i < (size_t)R * (size_t)weight->inputs; i++) dh[i] *= 2 * z[i];
+static void backward_relu2(
+    real *dh, real *square, const real *dy, const real *z, const struct weight *weight, int R, real scale) {
+	backward_input(square, dy, weight->outputs, weight, R, scale);
+	for (size_t i = 0; i < (size_t)R * (size_t)weight->inputs; i++) {
+		const real positive = z[i];
+		dh[i] = 2 * positive * square[i];
+		square[i] = positive * positive;
+	}
 }
 
 static void backward_weight(
@@ -73,23 +78,26 @@ static int block_rows(int T, int first) {
 }
 
 /* p (rows,keys) = SCORE_SCALE q k^T for a block of queries and the keys up to its last one. */
-static void block_scores(real *p, const real *q, const real *k, int rows, int keys, int stride) {
+static void block_scores(real *p, const real *q, const real *k, int rows, int keys) {
 	GEMM(
-	    CblasRowMajor, CblasNoTrans, CblasTrans, rows, keys, HEAD_WIDTH, SCORE_SCALE, q, stride, k, stride, 0, p, keys);
+	    CblasRowMajor, CblasNoTrans, CblasTrans, rows, keys, HEAD_WIDTH, SCORE_SCALE, q, HEAD_WIDTH, k, HEAD_WIDTH, 0,
+	    p, keys);
 }
 
-static void attention_forward(real *out, real *lse, const real *qkv, struct attention_shape shape, real *scratch) {
-	const int width = shape.H * HEAD_WIDTH, stride = 3 * width, T = shape.T;
+/* Of each softmax the logarithm of its denominator is kept. */
+static void attention_forward(real *out, real *sums, const real *heads, struct attention_shape shape, real *scratch) {
+	const int width = shape.H * HEAD_WIDTH, T = shape.T;
+	const size_t part = (size_t)T * HEAD_WIDTH;
 	real *p = scratch; // (BLOCK,keys)
 	for (int b = 0; b < shape.B; b++) {
 		for (int h = 0; h < shape.H; h++) {
-			const real *q = qkv + (size_t)b * (size_t)T * (size_t)stride + (size_t)h * HEAD_WIDTH;
-			const real *k = q + width, *v = k + width;
+			const size_t head = (size_t)b * (size_t)shape.H + (size_t)h;
+			const real *q = heads + head * 3 * part, *k = q + part, *v = k + part;
 			real *o = out + (size_t)b * (size_t)T * (size_t)width + (size_t)h * HEAD_WIDTH;
-			real *log_sum = lse + ((size_t)b * (size_t)shape.H + (size_t)h) * (size_t)T;
+			real *log_sum = sums + head * (size_t)T;
 			for (int first = 0; first < T; first += BLOCK) {
 				const int rows = block_rows(T, first), keys = first + rows;
-				block_scores(p, q + (size_t)first * (size_t)stride, k, rows, keys, stride);
+				block_scores(p, q + first * HEAD_WIDTH, k, rows, keys);
 				for (int i = 0; i < rows; i++) {
 					real *row = p + (size_t)i * (size_t)keys;
 					const int seen = first + i + 1;
@@ -100,7 +108,7 @@ static void attention_forward(real *out, real *lse, const real *qkv, struct atte
 					log_sum[first + i] = largest + (real)log((double)sum);
 				}
 				GEMM(
-				    CblasRowMajor, CblasNoTrans, CblasNoTrans, rows, HEAD_WIDTH, keys, 1, p, keys, v, stride, 0,
+				    CblasRowMajor, CblasNoTrans, CblasNoTrans, rows, HEAD_WIDTH, keys, 1, p, keys, v, HEAD_WIDTH, 0,
 				    o + (size_t)first * (size_t)width, width);
 			}
 		}
@@ -108,27 +116,28 @@ static void attention_forward(real *out, real *lse, const real *qkv, struct atte
 }
 
 static void attention_backward(
-    real *dqkv, const real *dout, const real *out, const real *lse, const real *qkv, struct attention_shape shape,
+    real *dheads, const real *dout, const real *out, const real *sums, const real *heads, struct attention_shape shape,
     real *scratch) {
-	const int width = shape.H * HEAD_WIDTH, stride = 3 * width, T = shape.T;
+	const int width = shape.H * HEAD_WIDTH, T = shape.T;
+	const size_t part = (size_t)T * HEAD_WIDTH;
 	real *p = scratch, *dscore = scratch + BLOCK * (size_t)T; // (BLOCK,keys) each
-	memset(dqkv, 0, sizeof(real) * (size_t)shape.B * (size_t)T * (size_t)stride);
+	memset(dheads, 0, sizeof(real) * (size_t)shape.B * (size_t)shape.H * 3 * part);
 	for (int b = 0; b < shape.B; b++) {
 		for (int h = 0; h < shape.H; h++) {
-			const size_t at = (size_t)b * (size_t)T * (size_t)stride + (size_t)h * HEAD_WIDTH;
-			const real *q = qkv + at, *k = q + width, *v = k + width;
-			real *dq = dqkv + at, *dk = dq + width, *dv = dk + width;
+			const size_t head = (size_t)b * (size_t)shape.H + (size_t)h;
+			const real *q = heads + head * 3 * part, *k = q + part, *v = k + part;
+			real *dq = dheads + head * 3 * part, *dk = dq + part, *dv = dk + part;
 			const size_t out_at = (size_t)b * (size_t)T * (size_t)width + (size_t)h * HEAD_WIDTH;
-			const real *log_sum = lse + ((size_t)b * (size_t)shape.H + (size_t)h) * (size_t)T;
+			const real *log_sum = sums + head * (size_t)T;
 			for (int first = 0; first < T; first += BLOCK) {
 				const int rows = block_rows(T, first), keys = first + rows;
-				const real *block_q = q + (size_t)first * (size_t)stride;
+				const real *block_q = q + first * HEAD_WIDTH;
 				const real *o = out + out_at + (size_t)first * (size_t)width;
 				const real *block_do = dout + out_at + (size_t)first * (size_t)width;
-				block_scores(p, block_q, k, rows, keys, stride);
+				block_scores(p, block_q, k, rows, keys);
 				GEMM(
-				    CblasRowMajor, CblasNoTrans, CblasTrans, rows, keys, HEAD_WIDTH, 1, block_do, width, v, stride, 0,
-				    dscore, keys);
+				    CblasRowMajor, CblasNoTrans, CblasTrans, rows, keys, HEAD_WIDTH, 1, block_do, width, v, HEAD_WIDTH,
+				    0, dscore, keys);
 				for (int i = 0; i < rows; i++) {
 					real *row = p + (size_t)i * (size_t)keys, *drow = dscore + (size_t)i * (size_t)keys;
 					const real *o_row = o + (size_t)i * (size_t)width, *do_row = block_do + (size_t)i * (size_t)width;
@@ -142,13 +151,13 @@ static void attention_backward(
 				}
 				GEMM(
 				    CblasRowMajor, CblasTrans, CblasNoTrans, keys, HEAD_WIDTH, rows, 1, p, keys, block_do, width, 1, dv,
-				    stride);
+				    HEAD_WIDTH);
 				GEMM(
-				    CblasRowMajor, CblasTrans, CblasNoTrans, keys, HEAD_WIDTH, rows, 1, dscore, keys, block_q, stride,
-				    1, dk, stride);
+				    CblasRowMajor, CblasTrans, CblasNoTrans, keys, HEAD_WIDTH, rows, 1, dscore, keys, block_q,
+				    HEAD_WIDTH, 1, dk, HEAD_WIDTH);
 				GEMM(
-				    CblasRowMajor, CblasNoTrans, CblasNoTrans, rows, HEAD_WIDTH, keys, 1, dscore, keys, k, stride, 0,
-				    dq + (size_t)first * (size_t)stride, stride);
+				    CblasRowMajor, CblasNoTrans, CblasNoTrans, rows, HEAD_WIDTH, keys, 1, dscore, keys, k, HEAD_WIDTH,
+				    0, dq + first * HEAD_WIDTH, HEAD_WIDTH);
 			}
 		}
 	}

@@ -13,7 +13,7 @@ struct generator {
 	int64_t position;      /* of the next token; angles depend on differences alone, so it may pass T */
 	real *keys, *values;   // (L,T,d) rings
 	real *x, *norm, *out;  // (d)
-	real *qkv;             // (3d)
+	real *row, *heads;     // (3d) q, k and v as a product gives them, and by heads: (H,3,16)
 	real *hidden, *square; // (4d)
 	real *score;           // (T)
 	real *logits;          // (V)
@@ -38,7 +38,8 @@ struct error *generator_open(const struct model *model, struct generator **out) 
 	    {&g->x, d},
 	    {&g->norm, d},
 	    {&g->out, d},
-	    {&g->qkv, 3 * d},
+	    {&g->row, 3 * d},
+	    {&g->heads, 3 * d},
 	    {&g->hidden, 4 * d},
 	    {&g->square, 4 * d},
 	    {&g->score, T},
@@ -76,19 +77,20 @@ static void angles_at(real *angles, int64_t position) {
 	}
 }
 
-/* g->qkv of the newest token against the ring of layer l, into g->out. */
+/* g->heads of the newest token against the ring of layer l, into g->out. */
 static void attend(struct generator *g, int l) {
 	const size_t d = (size_t)g->shape.width, T = (size_t)g->shape.context;
 	const int64_t now = g->position, seen = now + 1 < (int64_t)T ? now + 1 : (int64_t)T;
 	real *keys = g->keys + (size_t)l * T * d, *values = g->values + (size_t)l * T * d;
-	memcpy(keys + ((size_t)now % T) * d, g->qkv + d, d * sizeof(real));
-	memcpy(values + ((size_t)now % T) * d, g->qkv + 2 * d, d * sizeof(real));
 	for (size_t h = 0; h < d; h += HEAD_WIDTH) {
+		const real *q = g->heads + 3 * h, *k = q + HEAD_WIDTH, *v = k + HEAD_WIDTH;
+		memcpy(keys + ((size_t)now % T) * d + h, k, HEAD_WIDTH * sizeof(real));
+		memcpy(values + ((size_t)now % T) * d + h, v, HEAD_WIDTH * sizeof(real));
 		real largest = -INFINITY;
 		double sum = 0;
 		for (int64_t s = 0; s < seen; s++) {
 			real product = 0;
-			for (size_t i = 0; i < HEAD_WIDTH; i++) product += g->qkv[h + i] * keys[(size_t)s * d + h + i];
+			for (size_t i = 0; i < HEAD_WIDTH; i++) product += q[i] * keys[(size_t)s * d + h + i];
 			g->score[s] = SCORE_SCALE * product;
 			if (g->score[s] > largest) largest = g->score[s];
 		}
@@ -117,8 +119,8 @@ const real *generator_step(struct generator *g, int token) {
 		const struct weight qkv = weight_of(g, &tensor[0]), out = weight_of(g, &tensor[1]);
 		const struct weight mlp_in = weight_of(g, &tensor[2]), mlp_out = weight_of(g, &tensor[3]);
 		rms_forward(g->norm, &r, g->x, 1, d);
-		k->forward(g->qkv, 3 * d, g->norm, &qkv, 1);
-		qk_forward(g->qkv, heads_r, g->angles, (struct attention_shape){1, 1, d / HEAD_WIDTH});
+		k->forward(g->row, 3 * d, g->norm, &qkv, 1);
+		qk_forward(g->heads, heads_r, g->row, g->angles, (struct attention_shape){1, 1, d / HEAD_WIDTH});
 		attend(g, l);
 		k->forward_residual(g->x, g->out, &out, 1, branch);
 		rms_forward(g->norm, &r, g->x, 1, d);

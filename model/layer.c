@@ -1,34 +1,15 @@
-/* The layers between the matrix products. Rows are whole heads long, so they go in vectors of one head, which every
- * compiler turns into as few registers as the processor has them wide. */
+/* The layers between the matrix products. Rows are whole heads long, so they go in vectors of one head. */
 #include "model/layer.h"
+#include "model/head.h"
 
 #include <tgmath.h>
 
 enum { HALF = HEAD_WIDTH / 2 };
 
-typedef real head_vector __attribute__((vector_size(HEAD_WIDTH * sizeof(real))));
-typedef real half_vector __attribute__((vector_size(HALF * sizeof(real))));
-typedef real unaligned_head __attribute__((vector_size(HEAD_WIDTH * sizeof(real)), aligned(sizeof(real)), may_alias));
-
-static inline head_vector load(const real *from) {
-	return (head_vector) * (const unaligned_head *)from;
-}
-
-static inline void store(real *to, head_vector value) {
-	*(unaligned_head *)to = (unaligned_head)value;
-}
-
-static inline real sum_of(head_vector x) {
-	const half_vector sum = __builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7) +
-	                        __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15);
-	const real a = sum[0] + sum[4], b = sum[1] + sum[5], c = sum[2] + sum[6], d = sum[3] + sum[7];
-	return (a + c) + (b + d);
-}
-
 static inline real dot(const real *x, const real *y, int count) {
 	head_vector sum = {0};
-	for (int i = 0; i < count; i += HEAD_WIDTH) sum += load(x + i) * load(y + i);
-	return sum_of(sum);
+	for (int i = 0; i < count; i += HEAD_WIDTH) sum += head_load(x + i) * head_load(y + i);
+	return head_sum(sum);
 }
 
 void rms_forward(real *y, real *r, const real *x, int R, int d) {
@@ -38,7 +19,7 @@ void rms_forward(real *y, real *r, const real *x, int R, int d) {
 	for (int i = 0; i < R; i++) {
 		const real *from = x + (size_t)i * (size_t)d, factor = r[i];
 		real *to = y + (size_t)i * (size_t)d;
-		for (int j = 0; j < d; j += HEAD_WIDTH) store(to + j, load(from + j) * factor);
+		for (int j = 0; j < d; j += HEAD_WIDTH) head_store(to + j, head_load(from + j) * factor);
 	}
 }
 
@@ -48,8 +29,8 @@ void rms_backward(real *dx, const real *dy, const real *y, const real *r, int R,
 		real *din = dx + (size_t)i * (size_t)d;
 		const real mean = dot(dout, out, d) / (real)d, factor = r[i];
 		for (int j = 0; j < d; j += HEAD_WIDTH) {
-			const head_vector gradient = factor * (load(dout + j) - load(out + j) * mean);
-			store(din + j, add ? load(din + j) + gradient : gradient);
+			const head_vector gradient = factor * (head_load(dout + j) - head_load(out + j) * mean);
+			head_store(din + j, add ? head_load(din + j) + gradient : gradient);
 		}
 	}
 }
@@ -73,30 +54,54 @@ static inline head_vector turn(head_vector x, head_vector table, real sign) {
 	return x * cosine + swapped * (sine * sign);
 }
 
-void qk_forward(real *qkv, real *r, const real *table, struct attention_shape shape) {
-	const int heads = 2 * shape.H; /* of q, then of k */
-	for (int row = 0; row < shape.B * shape.T; row++) {
-		const head_vector angles = load(table + (size_t)(row % shape.T) * HEAD_WIDTH);
-		real *x = qkv + (size_t)row * 3 * (size_t)shape.H * HEAD_WIDTH, *factor = r + (size_t)row * (size_t)heads;
-		for (int h = 0; h < heads; h++, x += HEAD_WIDTH) {
-			const head_vector in = load(x);
-			factor[h] = 1 / sqrt(sum_of(in * in) / HEAD_WIDTH + (real)RMS_EPSILON);
-			store(x, turn(in * factor[h], angles, 1));
+/* Where part 0, 1 or 2 (q, k, v) of a head begins, in both arrangements. */
+static size_t at_rows(struct attention_shape shape, int b, int h, int part) {
+	return (((size_t)b * (size_t)shape.T * 3 + (size_t)part) * (size_t)shape.H + (size_t)h) * HEAD_WIDTH;
+}
+
+static size_t at_heads(struct attention_shape shape, int b, int h, int part) {
+	return (((size_t)b * (size_t)shape.H + (size_t)h) * 3 + (size_t)part) * (size_t)shape.T * HEAD_WIDTH;
+}
+
+void qk_forward(real *heads, real *r, const real *rows, const real *table, struct attention_shape shape) {
+	const size_t stride = 3 * (size_t)shape.H * HEAD_WIDTH, T = (size_t)shape.T;
+	for (int b = 0; b < shape.B; b++) {
+		for (int h = 0; h < shape.H; h++) {
+			for (int part = 0; part < 3; part++) {
+				const real *from = rows + at_rows(shape, b, h, part);
+				real *to = heads + at_heads(shape, b, h, part);
+				for (size_t t = 0; t < T; t++) {
+					head_vector x = head_load(from + t * stride);
+					if (part < 2) {
+						*r = 1 / sqrt(head_sum(x * x) / HEAD_WIDTH + (real)RMS_EPSILON);
+						x = turn(x * *r++, head_load(table + t * HEAD_WIDTH), 1);
+					}
+					head_store(to + t * HEAD_WIDTH, x);
+				}
+			}
 		}
 	}
 }
 
-void qk_backward(real *dqkv, const real *qkv, const real *r, const real *table, struct attention_shape shape) {
-	const int heads = 2 * shape.H;
-	for (int row = 0; row < shape.B * shape.T; row++) {
-		const head_vector angles = load(table + (size_t)(row % shape.T) * HEAD_WIDTH);
-		const size_t at = (size_t)row * 3 * (size_t)shape.H * HEAD_WIDTH;
-		const real *y = qkv + at, *factor = r + (size_t)row * (size_t)heads;
-		real *dy = dqkv + at;
-		for (int h = 0; h < heads; h++, y += HEAD_WIDTH, dy += HEAD_WIDTH) {
-			const head_vector out = load(y), gradient = load(dy);
-			const real mean = sum_of(gradient * out) / HEAD_WIDTH;
-			store(dy, turn(factor[h] * (gradient - out * mean), angles, -1));
+void qk_backward(
+    real *drows, const real *dheads, const real *heads, const real *r, const real *table,
+    struct attention_shape shape) {
+	const size_t stride = 3 * (size_t)shape.H * HEAD_WIDTH, T = (size_t)shape.T;
+	for (int b = 0; b < shape.B; b++) {
+		for (int h = 0; h < shape.H; h++) {
+			for (int part = 0; part < 3; part++) {
+				const real *y = heads + at_heads(shape, b, h, part), *dy = dheads + at_heads(shape, b, h, part);
+				real *to = drows + at_rows(shape, b, h, part);
+				for (size_t t = 0; t < T; t++) {
+					head_vector gradient = head_load(dy + t * HEAD_WIDTH);
+					if (part < 2) {
+						const head_vector out = head_load(y + t * HEAD_WIDTH);
+						const real mean = head_sum(gradient * out) / HEAD_WIDTH;
+						gradient = turn(*r++ * (gradient - out * mean), head_load(table + t * HEAD_WIDTH), -1);
+					}
+					head_store(to + t * stride, gradient);
+				}
+			}
 		}
 	}
 }

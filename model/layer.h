@@ -25,7 +25,8 @@ enum { LOGIT_ROWS = 128 };
 /* Reals from one row of logits to the next: padded, so that kernels may write whole vectors. */
 int logit_stride(const struct shape *shape);
 
-/* Sizes of the attention of one micro-batch. q, k and v of a position stand in one row: (B,T,3,H,16). */
+/* Sizes of the attention of one micro-batch. As a product gives them, q, k and v of a position stand in one row,
+ * (B,T,3,H,16); attention has those of a head together, (B,H,3,T,16). */
 struct attention_shape {
 	int B, T, H;
 };
@@ -59,18 +60,21 @@ struct kernel_set {
 
 	/* dx (R,inputs) = scale dy (R,outputs) w */
 	void (*backward_input)(real *dx, const real *dy, int stride, const struct weight *weight, int R, real scale);
-	/* dh (R,inputs) = 2 z scale dy w: back through the square of forward_relu2 as well */
-	void (*backward_relu2)(real *dh, const real *dy, const real *z, const struct weight *weight, int R, real scale);
+	/* dh (R,inputs) = 2 z scale dy w: back through the square of forward_relu2 as well, which is made anew rather than
+	 * kept. dh may be z. */
+	void (*backward_relu2)(
+	    real *dh, real *square, const real *dy, const real *z, const struct weight *weight, int R, real scale);
 	/* dw (outputs,inputs) = scale dy^T x, or += with `add` */
 	void (*backward_weight)(
 	    real *dw, const real *dy, int stride, const real *x, int outputs, int inputs, int R, real scale, bool add);
 
-	/* out (B,T,H,16) and the logarithm of each softmax denominator, lse (B,H,T); scratch: attention_scratch() reals */
-	void (*attention_forward)(real *out, real *lse, const real *qkv, struct attention_shape shape, real *scratch);
-	/* dqkv (B,T,3,H,16), all of it written */
+	/* out (B,T,H,16), and what the way back needs to know of each softmax, sums (B,H,T), which every set has in its own
+	 * form; scratch: attention_scratch() reals */
+	void (*attention_forward)(real *out, real *sums, const real *heads, struct attention_shape shape, real *scratch);
+	/* dheads (B,H,3,T,16), all of it written */
 	void (*attention_backward)(
-	    real *dqkv, const real *dout, const real *out, const real *lse, const real *qkv, struct attention_shape shape,
-	    real *scratch);
+	    real *dheads, const real *dout, const real *out, const real *sums, const real *heads,
+	    struct attention_shape shape, real *scratch);
 	size_t (*attention_scratch)(struct attention_shape shape);
 
 	/* Turns logits (R,V) into scale * (softmax - one-hot target) in place; loss (R) gets each row's -ln p(target).
@@ -102,9 +106,11 @@ void rms_backward(real *dx, const real *dy, const real *y, const real *r, int R,
 /* Cosines and sines of the rotary angles: (T,8) pairs, cos first. Element i of a head turns with element i + 8 by
  * t theta^(-i/8). */
 void rope_table(real *table, int T);
-/* Normalises and rotates q and k of every head in place, and keeps their factors r (B,T,2,H). */
-void qk_forward(real *qkv, real *r, const real *table, struct attention_shape shape);
-/* In place on dqkv. A rotation keeps inner products, so the rotated q and k serve the norm's backward pass. */
-void qk_backward(real *dqkv, const real *qkv, const real *r, const real *table, struct attention_shape shape);
+/* From rows (B,T,3,H,16) to heads (B,H,3,T,16): normalises and rotates q and k, keeps their factors r (B,H,2,T), and
+ * leaves v as it is. */
+void qk_forward(real *heads, real *r, const real *rows, const real *table, struct attention_shape shape);
+/* The gradients back into rows. A rotation keeps inner products, so the rotated q and k serve the norm's backward pass. */
+void qk_backward(
+    real *drows, const real *dheads, const real *heads, const real *r, const real *table, struct attention_shape shape);
 
 #endif

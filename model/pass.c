@@ -22,24 +22,24 @@ static size_t layout(const struct network *network, struct pass *pass, struct ar
 		}
 		TAKE(block->attention_in, R * d);
 		TAKE(block->attention_r, R);
-		TAKE(block->qkv, R * 3 * d);
+		TAKE(block->heads, R * 3 * d);
 		TAKE(block->qk_r, R * 2 * H);
 		TAKE(block->attention_out, R * d);
-		TAKE(block->lse, R * H);
+		TAKE(block->sums, R * H);
 		TAKE(block->mlp_in, R * d);
 		TAKE(block->mlp_r, R);
 		TAKE(block->hidden, R * 4 * d);
-		TAKE(block->square, R * 4 * d);
 	}
 	TAKE(pass->final, R * d);
 	TAKE(pass->final_r, R);
 	TAKE(pass->x, R * d);
+	TAKE(pass->rows, R * 3 * d);
+	TAKE(pass->square, R * 4 * d);
 	TAKE(pass->logits, LOGIT_ROWS * (size_t)logit_stride(shape));
 	if (network->training) {
 		TAKE(pass->dx, R * d);
 		TAKE(pass->dnarrow, R * d);
-		TAKE(pass->dhidden, R * 4 * d);
-		TAKE(pass->dqkv, R * 3 * d);
+		TAKE(pass->dheads, R * 3 * d);
 		TAKE(pass->gradients, network->table.total);
 	}
 	TAKE(pass->scratch, network->kernels->attention_scratch(attention));
@@ -99,14 +99,14 @@ static void forward(const struct network *network, struct pass *pass, int B) {
 		struct block_activations *block = &pass->blocks[l];
 		const struct weight *w = block_weights(network, l);
 		rms_forward(block->attention_in, block->attention_r, pass->x, R, d);
-		w[QKV].by[FORWARD]->forward(block->qkv, 3 * d, block->attention_in, &w[QKV], R);
-		qk_forward(block->qkv, block->qk_r, network->rope, attention);
-		k->attention_forward(block->attention_out, block->lse, block->qkv, attention, pass->scratch);
+		w[QKV].by[FORWARD]->forward(pass->rows, 3 * d, block->attention_in, &w[QKV], R);
+		qk_forward(block->heads, block->qk_r, pass->rows, network->rope, attention);
+		k->attention_forward(block->attention_out, block->sums, block->heads, attention, pass->scratch);
 		w[OUT].by[FORWARD]->forward_residual(pass->x, block->attention_out, &w[OUT], R, branch);
 
 		rms_forward(block->mlp_in, block->mlp_r, pass->x, R, d);
-		w[MLP_IN].by[FORWARD]->forward_relu2(block->hidden, block->square, block->mlp_in, &w[MLP_IN], R);
-		w[MLP_OUT].by[FORWARD]->forward_residual(pass->x, block->square, &w[MLP_OUT], R, branch);
+		w[MLP_IN].by[FORWARD]->forward_relu2(block->hidden, pass->square, block->mlp_in, &w[MLP_IN], R);
+		w[MLP_OUT].by[FORWARD]->forward_residual(pass->x, pass->square, &w[MLP_OUT], R, branch);
 	}
 	rms_forward(pass->final, pass->final_r, pass->x, R, d);
 }
@@ -138,7 +138,7 @@ static void backward(const struct network *network, struct pass *pass, int B, re
 	const int d = network->shape.width, T = network->shape.context, L = network->shape.depth, R = B * T;
 	const struct attention_shape attention = {B, T, d / HEAD_WIDTH};
 	const real branch = (real)2 / (real)L;
-	real *dx = pass->dx, *dnarrow = pass->dnarrow, *dhidden = pass->dhidden, *dqkv = pass->dqkv;
+	real *dx = pass->dx, *dnarrow = pass->dnarrow, *drows = pass->rows, *square = pass->square;
 
 	rms_backward(dx, dx, pass->final, pass->final_r, R, d, false);
 	for (int l = L - 1; l >= 0; l--) {
@@ -147,8 +147,9 @@ static void backward(const struct network *network, struct pass *pass, int B, re
 		real *gradient[PER_BLOCK];
 		for (int t = 0; t < PER_BLOCK; t++) gradient[t] = gradients + network->table.rows[1 + PER_BLOCK * l + t].offset;
 
-		w[MLP_OUT].by[TO_WEIGHT]->backward_weight(gradient[MLP_OUT], dx, d, block->square, d, 4 * d, R, branch, false);
-		w[MLP_OUT].by[TO_INPUT]->backward_relu2(dhidden, dx, block->hidden, &w[MLP_OUT], R, branch);
+		real *dhidden = block->hidden;
+		w[MLP_OUT].by[TO_INPUT]->backward_relu2(dhidden, square, dx, block->hidden, &w[MLP_OUT], R, branch);
+		w[MLP_OUT].by[TO_WEIGHT]->backward_weight(gradient[MLP_OUT], dx, d, square, d, 4 * d, R, branch, false);
 		w[MLP_IN].by[TO_WEIGHT]->backward_weight(
 		    gradient[MLP_IN], dhidden, 4 * d, block->mlp_in, 4 * d, d, R, 1, false);
 		w[MLP_IN].by[TO_INPUT]->backward_input(dnarrow, dhidden, 4 * d, &w[MLP_IN], R, 1);
@@ -156,10 +157,11 @@ static void backward(const struct network *network, struct pass *pass, int B, re
 
 		w[OUT].by[TO_WEIGHT]->backward_weight(gradient[OUT], dx, d, block->attention_out, d, d, R, branch, false);
 		w[OUT].by[TO_INPUT]->backward_input(dnarrow, dx, d, &w[OUT], R, branch);
-		k->attention_backward(dqkv, dnarrow, block->attention_out, block->lse, block->qkv, attention, pass->scratch);
-		qk_backward(dqkv, block->qkv, block->qk_r, network->rope, attention);
-		w[QKV].by[TO_WEIGHT]->backward_weight(gradient[QKV], dqkv, 3 * d, block->attention_in, 3 * d, d, R, 1, false);
-		w[QKV].by[TO_INPUT]->backward_input(dnarrow, dqkv, 3 * d, &w[QKV], R, 1);
+		k->attention_backward(
+		    pass->dheads, dnarrow, block->attention_out, block->sums, block->heads, attention, pass->scratch);
+		qk_backward(drows, pass->dheads, block->heads, block->qk_r, network->rope, attention);
+		w[QKV].by[TO_WEIGHT]->backward_weight(gradient[QKV], drows, 3 * d, block->attention_in, 3 * d, d, R, 1, false);
+		w[QKV].by[TO_INPUT]->backward_input(dnarrow, drows, 3 * d, &w[QKV], R, 1);
 		rms_backward(dx, dnarrow, block->attention_in, block->attention_r, R, d, true);
 	}
 

@@ -24,14 +24,13 @@ struct network {
 struct block_activations {
 	real *attention_in;  // (R,d) rms(x)
 	real *attention_r;   // (R)
-	real *qkv;           // (R,3d) q and k normalised and rotated
-	real *qk_r;          // (R,2H)
+	real *heads;         // (B,H,3,T,16) q and k normalised and rotated, and v
+	real *qk_r;          // (B,H,2,T)
 	real *attention_out; // (R,d) before Wo
-	real *lse;           // (B,H,T)
+	real *sums;          // (B,H,T) of the softmaxes
 	real *mlp_in;        // (R,d) rms(x)
 	real *mlp_r;         // (R)
-	real *hidden;        // (R,4d) max(W1 ., 0)
-	real *square;        // (R,4d) hidden^2
+	real *hidden;        // (R,4d) max(W1 ., 0), and on the way back its gradient
 };
 
 /* The activations of one micro-batch; R rows are its positions. */
@@ -41,10 +40,11 @@ struct pass {
 	real *embedded, *embedded_r; // (R,d), (R): rms(embedding[token])
 	real *final, *final_r;       // (R,d), (R)
 	real *x;                     // (R,d) the residual stream
+	real *square;                // (R,4d) hidden^2 of one block
+	real *rows;                  // (R,3d) q, k and v of one block by rows, or their gradients
 	real *logits;                // (LOGIT_ROWS,V)
 	real *dx, *dnarrow;          // (R,d)
-	real *dhidden;               // (R,4d)
-	real *dqkv;                  // (R,3d)
+	real *dheads;                // (B,H,3,T,16)
 	real *scratch;               // of attention
 	real *gradients;             // (table.total) of one micro-batch
 	double *row_loss;            // (R)

@@ -48,9 +48,14 @@ static void backward_input(real *dx, const real *dy, int stride, const struct we
 	}
 }
 
-static void backward_relu2(real *dh, const real *dy, const real *z, const struct weight *weight, int R, real scale) {
-	backward_input(dh, dy, weight->outputs, weight, R, scale);
-	for (size_t i = 0; i < (size_t)R * (size_t)weight->inputs; i++) dh[i] *= 2 * z[i];
+static void backward_relu2(
+    real *dh, real *square, const real *dy, const real *z, const struct weight *weight, int R, real scale) {
+	backward_input(square, dy, weight->outputs, weight, R, scale);
+	for (size_t i = 0; i < (size_t)R * (size_t)weight->inputs; i++) {
+		const real positive = z[i];
+		dh[i] = 2 * positive * square[i];
+		square[i] = positive * positive;
+	}
 }
 
 static void backward_weight(
@@ -71,42 +76,44 @@ static real dot(const real *a, const real *b) {
 	return sum;
 }
 
-/* One head's view of a sequence's rows. */
-struct head_view {
-	const real *q, *k, *v;
-	size_t stride; /* from one position to the next */
-};
+/* q of one head of one sequence; k and v (T,16) come behind it. */
+static size_t head_at(struct attention_shape shape, int b, int h) {
+	return ((size_t)b * (size_t)shape.H + (size_t)h) * 3 * (size_t)shape.T * HEAD_WIDTH;
+}
 
-static struct head_view head_view(const real *qkv, struct attention_shape shape, int b, int h) {
-	const size_t stride = 3 * (size_t)shape.H * HEAD_WIDTH;
-	const real *q = qkv + (size_t)b * (size_t)shape.T * stride + (size_t)h * HEAD_WIDTH;
-	return (struct head_view){q, q + (size_t)shape.H * HEAD_WIDTH, q + 2 * (size_t)shape.H * HEAD_WIDTH, stride};
+/* The head's part of a row of (B,T,H,16). */
+static size_t out_at(struct attention_shape shape, int b, int h, int t) {
+	return (((size_t)b * (size_t)shape.T + (size_t)t) * (size_t)shape.H + (size_t)h) * HEAD_WIDTH;
+}
+
+static size_t sum_at(struct attention_shape shape, int b, int h, int t) {
+	return ((size_t)b * (size_t)shape.H + (size_t)h) * (size_t)shape.T + (size_t)t;
 }
 
 static size_t attention_scratch(struct attention_shape shape) {
 	return (size_t)shape.T;
 }
 
-/* For each head and position t: p = softmax over s <= t of SCORE_SCALE q_t.k_s; out_t = sum_s p_s v_s. */
-static void attention_forward(real *out, real *lse, const real *qkv, struct attention_shape shape, real *scratch) {
+/* For each head and position t: p = softmax over s <= t of SCORE_SCALE q_t.k_s; out_t = sum_s p_s v_s. Of each softmax
+ * the logarithm of its denominator is kept. */
+static void attention_forward(real *out, real *sums, const real *heads, struct attention_shape shape, real *scratch) {
+	const size_t T = (size_t)shape.T;
 	real *score = scratch; // (T)
 	for (int b = 0; b < shape.B; b++) {
 		for (int h = 0; h < shape.H; h++) {
-			const struct head_view head = head_view(qkv, shape, b, h);
+			const real *q = heads + head_at(shape, b, h), *k = q + T * HEAD_WIDTH, *v = k + T * HEAD_WIDTH;
 			for (int t = 0; t < shape.T; t++) {
 				real largest = -INFINITY, sum = 0;
 				for (int s = 0; s <= t; s++) {
-					score[s] = SCORE_SCALE * dot(head.q + (size_t)t * head.stride, head.k + (size_t)s * head.stride);
+					score[s] = SCORE_SCALE * dot(q + t * HEAD_WIDTH, k + s * HEAD_WIDTH);
 					if (score[s] > largest) largest = score[s];
 				}
 				for (int s = 0; s <= t; s++) sum += score[s] = (real)exp((double)(score[s] - largest));
-				real *to = out + (((size_t)b * (size_t)shape.T + (size_t)t) * (size_t)shape.H + (size_t)h) * HEAD_WIDTH;
+				real *to = out + out_at(shape, b, h, t);
 				memset(to, 0, sizeof(real) * HEAD_WIDTH);
 				for (int s = 0; s <= t; s++)
-					for (int i = 0; i < HEAD_WIDTH; i++)
-						to[i] += score[s] / sum * head.v[(size_t)s * head.stride + (size_t)i];
-				lse[((size_t)b * (size_t)shape.H + (size_t)h) * (size_t)shape.T + (size_t)t] =
-				    largest + (real)log((double)sum);
+					for (int i = 0; i < HEAD_WIDTH; i++) to[i] += score[s] / sum * v[s * HEAD_WIDTH + i];
+				sums[sum_at(shape, b, h, t)] = largest + (real)log((double)sum);
 			}
 		}
 	}
@@ -116,32 +123,28 @@ static void attention_forward(real *out, real *lse, const real *qkv, struct atte
  * dv_s += p dout_t;  dscore = p (dout_t.v_s - D_t);  dq_t += SCORE_SCALE dscore k_s;  dk_s += SCORE_SCALE dscore q_t.
  */
 static void attention_backward(
-    real *dqkv, const real *dout, const real *out, const real *lse, const real *qkv, struct attention_shape shape,
+    real *dheads, const real *dout, const real *out, const real *sums, const real *heads, struct attention_shape shape,
     real *scratch) {
 	(void)scratch;
-	const size_t k_offset = (size_t)shape.H * HEAD_WIDTH, v_offset = 2 * k_offset;
-	memset(dqkv, 0, sizeof(real) * (size_t)shape.B * (size_t)shape.T * 3 * (size_t)shape.H * HEAD_WIDTH);
+	const size_t T = (size_t)shape.T;
+	memset(dheads, 0, sizeof(real) * (size_t)shape.B * T * 3 * (size_t)shape.H * HEAD_WIDTH);
 	for (int b = 0; b < shape.B; b++) {
 		for (int h = 0; h < shape.H; h++) {
-			const struct head_view head = head_view(qkv, shape, b, h);
-			real *dhead = dqkv + (head.q - qkv);
+			const real *q = heads + head_at(shape, b, h), *k = q + T * HEAD_WIDTH, *v = k + T * HEAD_WIDTH;
+			real *dq = dheads + head_at(shape, b, h), *dk = dq + T * HEAD_WIDTH, *dv = dk + T * HEAD_WIDTH;
 			for (int t = 0; t < shape.T; t++) {
-				const size_t row =
-				    (((size_t)b * (size_t)shape.T + (size_t)t) * (size_t)shape.H + (size_t)h) * HEAD_WIDTH;
-				const real *q = head.q + (size_t)t * head.stride;
-				const real log_sum = lse[((size_t)b * (size_t)shape.H + (size_t)h) * (size_t)shape.T + (size_t)t];
-				const real D = dot(dout + row, out + row);
-				real *dq = dhead + (size_t)t * head.stride;
+				const real *o = out + out_at(shape, b, h, t), *d_o = dout + out_at(shape, b, h, t);
+				const real log_sum = sums[sum_at(shape, b, h, t)], D = dot(d_o, o);
+				const real *q_t = q + t * HEAD_WIDTH;
+				real *dq_t = dq + t * HEAD_WIDTH;
 				for (int s = 0; s <= t; s++) {
-					const real *k = head.k + (size_t)s * head.stride, *v = head.v + (size_t)s * head.stride;
-					real *dk = dhead + (size_t)s * head.stride + k_offset;
-					real *dv = dhead + (size_t)s * head.stride + v_offset;
-					const real p = (real)exp((double)(SCORE_SCALE * dot(q, k) - log_sum));
-					const real dscore = SCORE_SCALE * p * (dot(dout + row, v) - D);
+					const int at = s * HEAD_WIDTH;
+					const real p = (real)exp((double)(SCORE_SCALE * dot(q_t, k + at) - log_sum));
+					const real dscore = SCORE_SCALE * p * (dot(d_o, v + at) - D);
 					for (int i = 0; i < HEAD_WIDTH; i++) {
-						dv[i] += p * dout[row + (size_t)i];
-						dq[i] += dscore * k[i];
-						dk[i] += dscore * q[i];
+						dv[at + i] += p * d_o[i];
+						dq_t[i] += dscore * k[at + i];
+						dk[at + i] += dscore * q_t[i];
 					}
 				}
 			}

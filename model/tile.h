@@ -1,9 +1,9 @@
 /* tile.h - vectors, and the register tile that every product of the model is made of. Private to the files that are compiled
  * once for each instruction set (see the Makefile).
  *
- * The tile keeps ROWS x 2 vectors of results in registers and walks down the inner dimension: two loads of b, one
- * broadcast of a for each row, 2 ROWS fused multiply-adds. Everything here is inlined into the kernel that uses it, so
- * that what the kernel knows, such as the distance between rows, is known to the compiler. */
+ * The tile keeps ROWS x 2 vectors of results in registers (or SINGLE_ROWS x 1) and walks down the inner dimension: two
+ * loads of b, one broadcast of a for each row, 2 ROWS fused multiply-adds. Everything here is inlined into the kernel that
+ * uses it, so that what the kernel knows, such as the distance between rows, is known to the compiler. */
 #ifndef RUNG_MODEL_TILE_H
 #define RUNG_MODEL_TILE_H
 
@@ -22,7 +22,7 @@ enum { ROWS = 6 }; /* 12 of 16 */
 enum { ROWS = 6 };
 #endif
 
-enum { LANES = VECTOR_BYTES / sizeof(real), PANEL = 2 * LANES };
+enum { LANES = VECTOR_BYTES / sizeof(real), PANEL = 2 * LANES, SINGLE_ROWS = ROWS + 2 };
 typedef real vector __attribute__((vector_size(VECTOR_BYTES)));
 typedef real unaligned_vector __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(real)), may_alias));
 
@@ -44,7 +44,7 @@ INLINE void store(real *to, vector value) {
 }
 
 /* a where a lane of `chosen` is all ones, b where it is zero. */
-INLINE vector select(bits chosen, vector a, vector b) {
+INLINE vector choose(bits chosen, vector a, vector b) {
 	return (vector)(((bits)a & chosen) | ((bits)b & ~chosen));
 }
 
@@ -64,26 +64,28 @@ INLINE vector powers_of_two(vector x) {
 	p = p * f + 0.2402212023735f;
 	p = p * f + 0.6931469440460f;
 	p = p * f + 1.0000001192093f;
-	return p * (vector)(((bits)shifted + 127) << 23); /* the magic's own bits fall out at the top */
+	/* n is added to p's exponent; the magic's own bits fall out at the top. */
+	return (vector)((bits)p + ((bits)shifted << 23));
 #endif
 }
 
 /* ------------------------------------------------------------------------------------------------------ the tile --- */
 
-/* What becomes of a finished p = scale a b. */
+/* What becomes of a finished sum = a b. */
 enum finish {
-	FINISH_STORE,   /* c = p */
-	FINISH_ADD,     /* c += p */
-	FINISH_RELU2,   /* c = max(p, 0), other = c^2 */
-	FINISH_GATE,    /* c = 2 other p */
-	FINISH_POWER,   /* c = 2^(p - column) */
-	FINISH_SOFTMAX, /* c = other (p - column): back through a softmax whose result is `other` */
+	FINISH_STORE, /* c = scale sum */
+	FINISH_ADD,   /* c += scale sum */
+	FINISH_RELU2, /* c = max(scale sum, 0), other = c^2 */
+	FINISH_GATE,  /* c = 2 gate scale sum, other = gate^2; c may be the gate */
+	FINISH_POWER, /* c = 2^sum */
+	FINISH_TIMES, /* c = other (sum + offset) */
 };
 
 /* A product c (rows,cols) of a (rows,inner) and b (inner,cols), each with its steps between rows and, for a, between
  * columns: that is what tells a product with a transpose from one without. */
 struct product {
 	real *c, *other;
+	const real *gate;
 	size_t c_row;
 	const real *a;
 	size_t a_row, a_col;
@@ -92,25 +94,29 @@ struct product {
 	bool packed; /* b is made of panels: b_row is not used */
 	int rows, cols, inner;
 	real scale;
-	const real *column; // (cols)
+	const real *offset; // (cols)
 };
 
-INLINE void finish_vector(const enum finish finish, const struct product *p, size_t at, int col, vector result) {
+INLINE void finish_vector(
+    const enum finish finish, const struct product *p, size_t at, int col, real scale, vector sum) {
 	real *c = p->c + at;
+	const vector result = scale * sum;
 	if (finish == FINISH_STORE) {
 		store(c, result);
 	} else if (finish == FINISH_ADD) {
 		store(c, load(c) + result);
 	} else if (finish == FINISH_RELU2) {
-		const vector zero = {0}, positive = select((bits)(result < zero), zero, result); /* a NaN stays one */
+		const vector zero = {0}, positive = choose((bits)(result < zero), zero, result); /* a NaN stays one */
 		store(c, positive);
 		store(p->other + at, positive * positive);
 	} else if (finish == FINISH_GATE) {
-		store(c, 2 * load(p->other + at) * result);
+		const vector gate = load(p->gate + at);
+		store(c, 2 * gate * result);
+		store(p->other + at, gate * gate);
 	} else if (finish == FINISH_POWER) {
-		store(c, powers_of_two(result - load(p->column + col)));
+		store(c, powers_of_two(sum));
 	} else {
-		store(c, load(p->other + at) * (result - load(p->column + col)));
+		store(c, load(p->other + at) * (sum + load(p->offset + col)));
 	}
 }
 
@@ -128,12 +134,12 @@ INLINE void tile(
 	}
 	const size_t a_row = p->a_row, a_col = p->a_col;
 	/* A pointer for every four rows: a register for each row's distance would be more than there are. */
-	const real *four[(ROWS + 3) / 4];
+	const real *four[SINGLE_ROWS / 4];
 #pragma GCC unroll 4
 	for (int g = 0; g < (rows + 3) / 4; g++) four[g] = a + (size_t)(4 * g) * a_row;
 
-	vector sum[ROWS][2];
-#pragma GCC unroll 14
+	vector sum[SINGLE_ROWS][2];
+#pragma GCC unroll 16
 	for (int r = 0; r < rows; r++)
 #pragma GCC unroll 2
 		for (int v = 0; v < vectors; v++) sum[r][v] = (vector){0};
@@ -142,7 +148,7 @@ INLINE void tile(
 		vector in[2];
 #pragma GCC unroll 2
 		for (int v = 0; v < vectors; v++) in[v] = load(b + v * LANES);
-#pragma GCC unroll 14
+#pragma GCC unroll 16
 		for (int r = 0; r < rows; r++) {
 			const real factor = four[r / 4][(size_t)(r % 4) * a_row];
 #pragma GCC unroll 2
@@ -155,20 +161,24 @@ INLINE void tile(
 
 	/* Volatile: read here and not before, since in the loop it would take a register that the sums need. */
 	const real scale = *(const volatile real *)&p->scale;
-#pragma GCC unroll 14
+#pragma GCC unroll 16
 	for (int r = 0; r < rows; r++)
 #pragma GCC unroll 2
 		for (int v = 0; v < vectors; v++) {
 			const size_t at = (size_t)(row + r) * p->c_row + (size_t)(col + v * LANES);
-			finish_vector(finish, p, at, col + v * LANES, scale * sum[r][v]);
+			finish_vector(finish, p, at, col + v * LANES, scale, sum[r][v]);
 		}
 }
 
-/* All rows of one panel. The last few go in tiles of fewer rows. */
+/* All rows of one panel; the last few go in tiles of fewer. Heads and blocks come in rows of 16 (with AVX2 of 8), which are
+ * one tile of single vectors, but of two vectors rather two halves than a tile and two rows that wait for each other. */
 INLINE void panel(const int vectors, const enum finish finish, const struct product *p, int col) {
+	const int most = vectors == 1 ? SINGLE_ROWS : ROWS, half = SINGLE_ROWS / 2;
 	int row = 0;
-	for (; row + ROWS <= p->rows; row += ROWS) tile(ROWS, vectors, finish, p, row, col);
-	for (; row + 4 <= p->rows; row += 4) tile(4, vectors, finish, p, row, col);
+	for (; row + most <= p->rows && !(vectors == 2 && p->rows - row == SINGLE_ROWS); row += most)
+		tile(most, vectors, finish, p, row, col);
+	for (; row + half <= p->rows; row += half) tile(half, vectors, finish, p, row, col);
+	for (; row + 4 <= p->rows && half > 4; row += 4) tile(4, vectors, finish, p, row, col);
 	for (; row < p->rows; row++) tile(1, vectors, finish, p, row, col);
 }
 

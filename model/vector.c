@@ -3,6 +3,7 @@
  *
  * Weights are packed into panels two vectors wide, once an update for the whole batch. Activations are never packed:
  * where they are the right-hand side, as in the gradient of a weight, rows are read where they lie. */
+#include "model/head.h"
 #include "model/softmax.h"
 #include "model/tile.h"
 
@@ -110,10 +111,11 @@ static void backward_input(real *dx, const real *dy, int stride, const struct we
 	multiply(FINISH_STORE, &p);
 }
 
-static void backward_relu2(real *dh, const real *dy, const real *z, const struct weight *weight, int R, real scale) {
+static void backward_relu2(
+    real *dh, real *square, const real *dy, const real *z, const struct weight *weight, int R, real scale) {
 	struct product p = backward_product(dh, dy, weight->outputs, weight, R);
-	/* `other` is only read here. */
-	p.other = (real *)(uintptr_t)z;
+	p.other = square;
+	p.gate = z;
 	p.scale = scale;
 	multiply(FINISH_GATE, &p);
 }
@@ -141,26 +143,24 @@ static void backward_weight(
 
 /* ----------------------------------------------------------------------------------------------------- attention --- */
 
-/* Queries lie along the lanes, a panel of them at a time, and keys go in blocks: the scores of a block, (KEYS,PANEL), are
+/* Queries lie along the lanes, a panel of them at a time, and keys go in blocks: the scores of a block, (KEYS,QUERIES), are
  * the product of rows of k with q^T, their softmax needs no sum across lanes, and nothing leaves the first-level cache.
  * Scores need no maximum taken off before the exponential: q and k are normalised, so that
- * |score| <= 1.44 sqrt(16) = 5.76. */
-enum { KEYS = 4 * ROWS < 32 ? 32 : 4 * ROWS };
+ * |score| <= 1.44 sqrt(16) = 5.76. Nor are probabilities ever divided by their sum: forward divides what they add up
+ * to, and backward the gradient that comes in, as 1/sum is all that is kept of a softmax. */
+enum { QUERIES = 4 * LANES, KEYS = 64 };
 
-/* One head of one sequence, and a panel of its queries. Rows of heads lie far apart in q, k and v, often in the same few
- * sets of the cache: what is read more than once is copied. */
+/* One head of one sequence, and a panel of its queries. */
 struct head {
-	int T, stride;    /* of the rows below, in qkv */
-	const real *rows; /* of q; those of k and v come behind them */
-	real *k, *v;      // (T,16)
-	real *dk, *dv;    // (T,16)
+	int T;
+	const real *q, *k, *v; // (T,16)
+	real *dq, *dk, *dv;    // (T,16)
 
-	int first, queries; /* of the panel */
-	real *q, *dout;     // (PANEL,16)
-	real *sum;          // (PANEL,16): of rows of v, or of k for the gradient of q
-	real *qt, *dout_t;  // (16,PANEL)
-	real *shift, *D;    // (PANEL): what the exponents and the gradients of probabilities are lessened by
-	real *p, *dscore;   // (KEYS,PANEL)
+	int first, queries;       /* of the panel */
+	real *qt, *dout, *dout_t; // (16,QUERIES) times SCORE_SCALE / ln 2; (QUERIES,16) over the sum; (16,QUERIES)
+	real *minus_D;            // (QUERIES)
+	real *sum;                // (QUERIES,16) of rows of v
+	real *p, *dscore;         // (KEYS,QUERIES)
 };
 
 /* Some of the keys that a panel sees. Queries before `skip` do not see them. */
@@ -169,43 +169,32 @@ struct block {
 };
 
 static size_t attention_scratch(struct attention_shape shape) {
-	return 4 * (size_t)shape.T * HEAD_WIDTH + (5 * HEAD_WIDTH + 2 + 2 * KEYS) * PANEL;
+	(void)shape;
+	return (4 * HEAD_WIDTH + 1 + 2 * KEYS) * QUERIES;
 }
 
-static struct head head_make(const real *qkv, struct attention_shape shape, int b, int h, real *scratch) {
-	const int width = shape.H * HEAD_WIDTH;
-	const size_t T = (size_t)shape.T, row = HEAD_WIDTH * sizeof(real);
-	struct head head = {.T = shape.T, .stride = 3 * width};
-	head.rows = qkv + (size_t)b * T * (size_t)head.stride + (size_t)h * HEAD_WIDTH;
-	real **const parts[] = {&head.k, &head.v, &head.dk, &head.dv};
-	for (size_t i = 0; i < COUNT_OF(parts); i++, scratch += T * HEAD_WIDTH) *parts[i] = scratch;
-	real **const panels[] = {&head.q, &head.dout, &head.sum, &head.qt, &head.dout_t};
-	for (size_t i = 0; i < COUNT_OF(panels); i++, scratch += HEAD_WIDTH * PANEL) *panels[i] = scratch;
+static struct head head_make(const real *heads, struct attention_shape shape, int which, real *scratch) {
+	const size_t part = (size_t)shape.T * HEAD_WIDTH;
+	struct head head = {.T = shape.T, .q = heads + (size_t)which * 3 * part};
+	head.k = head.q + part;
+	head.v = head.k + part;
+	real **const panels[] = {&head.qt, &head.dout, &head.dout_t, &head.sum};
+	for (size_t i = 0; i < COUNT_OF(panels); i++, scratch += HEAD_WIDTH * QUERIES) *panels[i] = scratch;
 	head.p = scratch;
-	head.dscore = head.p + KEYS * PANEL;
-	head.shift = head.dscore + KEYS * PANEL;
-	head.D = head.shift + PANEL;
-	for (size_t t = 0; t < T; t++) {
-		memcpy(head.k + t * HEAD_WIDTH, head.rows + t * (size_t)head.stride + width, row);
-		memcpy(head.v + t * HEAD_WIDTH, head.rows + t * (size_t)head.stride + 2 * width, row);
-	}
+	head.dscore = head.p + KEYS * QUERIES;
+	head.minus_D = head.dscore + KEYS * QUERIES;
 	return head;
 }
 
-/* Copies `rows` rows, and zeros for the rest of a panel, to `to` (PANEL,16) and their transpose to `turned` (16,PANEL),
- * in squares of four by four. */
-static void take_panel(real *to, real *turned, const real *from, int stride, int rows) {
+/* turned (16,QUERIES) = scale times the transpose of rows (rows,16), and zeros for the rest of the panel; in squares of four
+ * by four. */
+static void turn(real *turned, const real *from, int rows, real scale) {
 	typedef real quad __attribute__((vector_size(4 * sizeof(real)), aligned(sizeof(real)), may_alias));
-	for (int r = 0; r < PANEL; r++) {
-		if (r < rows)
-			memcpy(to + r * HEAD_WIDTH, from + (size_t)r * (size_t)stride, HEAD_WIDTH * sizeof(real));
-		else
-			memset(to + r * HEAD_WIDTH, 0, HEAD_WIDTH * sizeof(real));
-	}
-	for (int r = 0; r < PANEL; r += 4) {
+	for (int r = 0; r < QUERIES; r += 4) {
 		for (int i = 0; i < HEAD_WIDTH; i += 4) {
-			quad row[4];
-			for (int j = 0; j < 4; j++) row[j] = *(const quad *)(to + (r + j) * HEAD_WIDTH + i);
+			quad row[4] = {{0}};
+			for (int j = 0; j < 4 && r + j < rows; j++)
+				row[j] = scale * *(const quad *)(from + (r + j) * HEAD_WIDTH + i);
 			const quad low01 = __builtin_shufflevector(row[0], row[1], 0, 4, 1, 5);
 			const quad high01 = __builtin_shufflevector(row[0], row[1], 2, 6, 3, 7);
 			const quad low23 = __builtin_shufflevector(row[2], row[3], 0, 4, 1, 5);
@@ -214,7 +203,7 @@ static void take_panel(real *to, real *turned, const real *from, int stride, int
 			    __builtin_shufflevector(low01, low23, 0, 1, 4, 5), __builtin_shufflevector(low01, low23, 2, 3, 6, 7),
 			    __builtin_shufflevector(high01, high23, 0, 1, 4, 5),
 			    __builtin_shufflevector(high01, high23, 2, 3, 6, 7)};
-			for (int j = 0; j < 4; j++) *(quad *)(turned + (i + j) * PANEL + r) = column[j];
+			for (int j = 0; j < 4; j++) *(quad *)(turned + (i + j) * QUERIES + r) = column[j];
 		}
 	}
 }
@@ -229,167 +218,161 @@ static bool next_block(const struct head *head, struct block *block) {
 	return left > 0;
 }
 
-/* p (keys,PANEL) = exp(SCORE_SCALE k q^T - shift), zero where a key comes after the query. */
-static void block_probabilities(const struct head *head, const struct block *block) {
+static bool next_panel(struct head *head) {
+	head->first += head->queries;
+	head->queries = head->T - head->first < QUERIES ? head->T - head->first : QUERIES;
+	if (head->queries > 0)
+		turn(head->qt, head->q + (size_t)head->first * HEAD_WIDTH, head->queries, SCORE_SCALE * LOG2_E);
+	return head->queries > 0;
+}
+
+/* p (keys,QUERIES) = exp(SCORE_SCALE k q^T), zero where a key comes after the query. */
+static void block_powers(const struct head *head, const struct block *block) {
 	const int skip = block->skip;
 	const struct product p = {
 	    .c = head->p + skip,
-	    .c_row = PANEL,
+	    .c_row = QUERIES,
 	    .a = head->k + (size_t)block->key * HEAD_WIDTH,
 	    .a_row = HEAD_WIDTH,
 	    .a_col = 1,
 	    .b = head->qt + skip,
-	    .b_row = PANEL,
+	    .b_row = QUERIES,
 	    .rows = block->keys,
-	    .cols = PANEL - skip,
-	    .inner = HEAD_WIDTH,
-	    .scale = SCORE_SCALE * LOG2_E,
-	    .column = head->shift + skip};
+	    .cols = QUERIES - skip,
+	    .inner = HEAD_WIDTH};
 	multiply(FINISH_POWER, &p);
 	if (block->key < head->first) return;
-	for (int s = 1; s < block->keys; s++) memset(p.c + s * PANEL, 0, sizeof(real) * (size_t)s);
+	for (int s = 1; s < block->keys; s++) memset(p.c + s * QUERIES, 0, sizeof(real) * (size_t)s);
 }
 
-/* dscore (keys,PANEL) = SCORE_SCALE p (v dout^T - D) */
+/* dscore (keys,QUERIES) = p (v dout^T - D) */
 static void block_score_gradient(const struct head *head, const struct block *block) {
 	const int skip = block->skip;
 	const struct product p = {
 	    .c = head->dscore + skip,
 	    .other = head->p + skip,
-	    .c_row = PANEL,
+	    .c_row = QUERIES,
 	    .a = head->v + (size_t)block->key * HEAD_WIDTH,
 	    .a_row = HEAD_WIDTH,
 	    .a_col = 1,
 	    .b = head->dout_t + skip,
-	    .b_row = PANEL,
+	    .b_row = QUERIES,
 	    .rows = block->keys,
-	    .cols = PANEL - skip,
+	    .cols = QUERIES - skip,
 	    .inner = HEAD_WIDTH,
-	    .scale = SCORE_SCALE,
-	    .column = head->D + skip};
-	multiply(FINISH_SOFTMAX, &p);
+	    .offset = head->minus_D + skip};
+	multiply(FINISH_TIMES, &p);
 }
 
-/* sum (queries,16) [+]= w^T y for the weights w (keys,PANEL) of a block and all rows y (T,16) of its head. */
-static void add_to_queries(const real *w, const real *y, const struct head *head, const struct block *block) {
+/* c (queries,16) [+]= scale w^T y for the weights w (keys,QUERIES) of a block and all rows y (T,16) of its head. */
+static void add_to_queries(
+    real *c, const real *w, const real *y, real scale, const struct head *head, const struct block *block) {
 	const int skip = block->skip;
 	const struct product p = {
-	    .c = head->sum + skip * HEAD_WIDTH,
+	    .c = c + skip * HEAD_WIDTH,
 	    .c_row = HEAD_WIDTH,
 	    .a = w + skip,
 	    .a_row = 1,
-	    .a_col = PANEL,
+	    .a_col = QUERIES,
 	    .b = y + (size_t)block->key * HEAD_WIDTH,
 	    .b_row = HEAD_WIDTH,
 	    .rows = head->queries - skip,
 	    .cols = HEAD_WIDTH,
 	    .inner = block->keys,
-	    .scale = 1};
+	    .scale = scale};
 	multiply_or_add(block->key > 0, &p);
 }
 
-/* c (T,16), those of the block's keys, [+]= w x for the weights w (keys,PANEL) and the rows x (PANEL,16). A key's first
- * query is itself. */
-static void add_to_keys(real *c, const real *w, const real *x, const struct head *head, const struct block *block) {
+/* c (T,16), those of the block's keys, [+]= scale w x for the weights w (keys,QUERIES) and the panel's rows x (queries,16). A
+ * key's first query is itself. */
+static void add_to_keys(
+    real *c, const real *w, const real *x, real scale, const struct head *head, const struct block *block) {
 	const int skip = block->skip;
 	const struct product p = {
 	    .c = c + (size_t)block->key * HEAD_WIDTH,
 	    .c_row = HEAD_WIDTH,
 	    .a = w + skip,
-	    .a_row = PANEL,
+	    .a_row = QUERIES,
 	    .a_col = 1,
 	    .b = x + skip * HEAD_WIDTH,
 	    .b_row = HEAD_WIDTH,
 	    .rows = block->keys,
 	    .cols = HEAD_WIDTH,
 	    .inner = head->queries - skip,
-	    .scale = 1};
+	    .scale = scale};
 	multiply_or_add(block->key < head->first, &p);
 }
 
-static void panel_forward(real *out, real *log_sum, const struct head *head, int width) {
-	vector low = {0}, high = {0}; /* sums of probabilities */
+/* Where the panel's rows are in (B,T,H,16). */
+static size_t panel_at(const struct head *head, struct attention_shape shape, int b, int h) {
+	const size_t row = (size_t)b * (size_t)shape.T + (size_t)head->first;
+	return (row * (size_t)shape.H + (size_t)h) * HEAD_WIDTH;
+}
+
+static void panel_forward(real *out, size_t stride, real *shares, const struct head *head) {
+	vector sums[QUERIES / LANES] = {{0}}; /* of powers */
 	for (struct block block = {0}; next_block(head, &block);) {
-		block_probabilities(head, &block);
-		for (int s = 0; s < block.keys; s++) {
-			if (block.skip == 0) low += load(head->p + s * PANEL);
-			high += load(head->p + s * PANEL + LANES);
-		}
-		add_to_queries(head->p, head->v, head, &block);
+		block_powers(head, &block);
+		for (int s = 0; s < block.keys; s++)
+#pragma GCC unroll 4
+			for (int v = 0; v < QUERIES / LANES; v++)
+				if (v * LANES >= block.skip) sums[v] += load(head->p + s * QUERIES + v * LANES);
+		add_to_queries(head->sum, head->p, head->v, 1, head, &block);
 	}
-	real sums[PANEL];
-	store(sums, low);
-	store(sums + LANES, high);
+	real share[QUERIES];
+	for (int v = 0; v < QUERIES / LANES; v++) store(share + v * LANES, 1 / sums[v]);
 	for (int r = 0; r < head->queries; r++) {
-		const real share = 1 / sums[r];
-#pragma omp simd
-		for (int i = 0; i < HEAD_WIDTH; i++)
-			out[(size_t)r * (size_t)width + (size_t)i] = share * head->sum[r * HEAD_WIDTH + i];
-		log_sum[r] = log(sums[r]);
+		shares[r] = share[r];
+		head_store(out + (size_t)r * stride, share[r] * head_load(head->sum + r * HEAD_WIDTH));
 	}
 }
 
-static void attention_forward(real *out, real *lse, const real *qkv, struct attention_shape shape, real *scratch) {
-	const int width = shape.H * HEAD_WIDTH, T = shape.T;
+static void attention_forward(real *out, real *sums, const real *heads, struct attention_shape shape, real *scratch) {
 	for (int b = 0; b < shape.B; b++) {
 		for (int h = 0; h < shape.H; h++) {
-			struct head head = head_make(qkv, shape, b, h, scratch);
-			real *to = out + (size_t)b * (size_t)T * (size_t)width + (size_t)h * HEAD_WIDTH;
-			real *log_sum = lse + ((size_t)b * (size_t)shape.H + (size_t)h) * (size_t)T;
-			memset(head.shift, 0, PANEL * sizeof(real));
-			for (head.first = 0; head.first < T; head.first += PANEL) {
-				const size_t first = (size_t)head.first;
-				head.queries = T - head.first < PANEL ? T - head.first : PANEL;
-				take_panel(head.q, head.qt, head.rows + first * (size_t)head.stride, head.stride, head.queries);
-				panel_forward(to + first * (size_t)width, log_sum + first, &head, width);
-			}
+			const int which = b * shape.H + h;
+			struct head head = head_make(heads, shape, which, scratch);
+			real *shares = sums + (size_t)which * (size_t)shape.T;
+			while (next_panel(&head))
+				panel_forward(
+				    out + panel_at(&head, shape, b, h), (size_t)shape.H * HEAD_WIDTH, shares + head.first, &head);
 		}
 	}
 }
 
-static void panel_backward(real *dq, const real *out, const real *log_sum, const struct head *head, int width) {
+static void panel_backward(const real *dout, const real *out, size_t stride, const real *shares, struct head *head) {
 	for (int r = 0; r < head->queries; r++) {
-		const real *o = out + (size_t)r * (size_t)width, *dout = head->dout + r * HEAD_WIDTH;
-		real sum = 0;
-#pragma omp simd reduction(+ : sum)
-		for (int i = 0; i < HEAD_WIDTH; i++) sum += o[i] * dout[i];
-		head->D[r] = SCORE_SCALE * sum;
-		head->shift[r] = LOG2_E * log_sum[r];
+		const head_vector gradient = shares[r] * head_load(dout + (size_t)r * stride);
+		head_store(head->dout + r * HEAD_WIDTH, gradient);
+		head->minus_D[r] = -head_sum(gradient * head_load(out + (size_t)r * stride));
 	}
+	turn(head->dout_t, head->dout, head->queries, 1);
+	const real *q = head->q + (size_t)head->first * HEAD_WIDTH;
+	real *dq = head->dq + (size_t)head->first * HEAD_WIDTH;
 	for (struct block block = {0}; next_block(head, &block);) {
-		block_probabilities(head, &block);
+		block_powers(head, &block);
 		block_score_gradient(head, &block);
-		add_to_keys(head->dv, head->p, head->dout, head, &block);
-		add_to_keys(head->dk, head->dscore, head->q, head, &block);
-		add_to_queries(head->dscore, head->k, head, &block);
+		add_to_keys(head->dv, head->p, head->dout, 1, head, &block);
+		add_to_keys(head->dk, head->dscore, q, SCORE_SCALE, head, &block);
+		add_to_queries(dq, head->dscore, head->k, SCORE_SCALE, head, &block);
 	}
-	for (size_t r = 0; r < (size_t)head->queries; r++)
-		memcpy(dq + r * (size_t)head->stride, head->sum + r * HEAD_WIDTH, HEAD_WIDTH * sizeof(real));
 }
 
 static void attention_backward(
-    real *dqkv, const real *dout, const real *out, const real *lse, const real *qkv, struct attention_shape shape,
+    real *dheads, const real *dout, const real *out, const real *sums, const real *heads, struct attention_shape shape,
     real *scratch) {
-	const int width = shape.H * HEAD_WIDTH, T = shape.T;
 	for (int b = 0; b < shape.B; b++) {
 		for (int h = 0; h < shape.H; h++) {
-			struct head head = head_make(qkv, shape, b, h, scratch);
-			const size_t out_at = (size_t)b * (size_t)T * (size_t)width + (size_t)h * HEAD_WIDTH;
-			const real *log_sum = lse + ((size_t)b * (size_t)shape.H + (size_t)h) * (size_t)T;
-			real *dq = dqkv + (head.rows - qkv);
-			memset(head.shift, 0, 2 * PANEL * sizeof(real)); /* and D */
-			for (head.first = 0; head.first < T; head.first += PANEL) {
-				const size_t first = (size_t)head.first, at = out_at + first * (size_t)width;
-				const size_t q_at = first * (size_t)head.stride;
-				head.queries = T - head.first < PANEL ? T - head.first : PANEL;
-				take_panel(head.q, head.qt, head.rows + q_at, head.stride, head.queries);
-				take_panel(head.dout, head.dout_t, dout + at, width, head.queries);
-				panel_backward(dq + q_at, out + at, log_sum + first, &head, width);
-			}
-			for (int t = 0; t < T; t++) {
-				real *to = dq + (size_t)t * (size_t)head.stride + width;
-				memcpy(to, head.dk + (size_t)t * HEAD_WIDTH, HEAD_WIDTH * sizeof(real));
-				memcpy(to + width, head.dv + (size_t)t * HEAD_WIDTH, HEAD_WIDTH * sizeof(real));
+			const int which = b * shape.H + h;
+			struct head head = head_make(heads, shape, which, scratch);
+			head.dq = dheads + (head.q - heads);
+			head.dk = dheads + (head.k - heads);
+			head.dv = dheads + (head.v - heads);
+			const real *shares = sums + (size_t)which * (size_t)shape.T;
+			memset(head.minus_D, 0, QUERIES * sizeof(real)); /* a panel that is not full leaves some */
+			while (next_panel(&head)) {
+				const size_t at = panel_at(&head, shape, b, h);
+				panel_backward(dout + at, out + at, (size_t)shape.H * HEAD_WIDTH, shares + head.first, &head);
 			}
 		}
 	}
