@@ -17,6 +17,15 @@ const char *resampling_name(enum fit_resampling method) {
 	return names[method];
 }
 
+static enum fit_resampling resampling_chosen(enum fit_resampling method, const struct table *table) {
+	if (method != RESAMPLE_AUTO) return method;
+	return table->groups < FEW_RUNGS ? RESAMPLE_SIMULATED : RESAMPLE_RUNGS;
+}
+
+bool resampling_imposes(enum fit_resampling method, const struct table *table) {
+	return resampling_chosen(method, table) == RESAMPLE_SIMULATED;
+}
+
 /* ---------------------------------------------------------------------------------------------------------- draws --- */
 
 struct draw {
@@ -125,13 +134,13 @@ struct desk {
 };
 
 static void refit(
-    const struct draw *draw, const struct desk *desk, uint64_t seed, const char *stream, size_t index,
-    struct resamples *out, size_t *redrawn, bool *finished) {
+    const struct draw *draw, const struct desk *desk, const struct resampling *how, size_t index, struct resamples *out,
+    size_t *redrawn, bool *finished) {
 	const struct law *law = draw->law;
-	int p = law_parameters(law);
+	size_t p = (size_t)law_parameters(law);
 	char name[96];
-	snprintf(name, sizeof name, "bootstrap/%s/%zu", stream, index);
-	struct rng rng = rng_make(seed, name);
+	snprintf(name, sizeof name, "bootstrap/%s/%zu", how->stream, index);
+	struct rng rng = rng_make(how->seed, name);
 	struct table table = *draw->table;
 	out->scale[index] = 1;
 	*redrawn = 0;
@@ -144,14 +153,19 @@ static void refit(
 	}
 	struct solution solution, held;
 	law_refit(law, &table, HELD_NONE, draw->x, 1, true, desk->work, &solution);
-	memcpy(out->x + index * (size_t)p, solution.x, sizeof(double) * (size_t)p);
+	memcpy(out->x + index * p, solution.x, sizeof(double) * p);
 	*finished = solution.slope <= SLOPE_FINISHED;
-	if (out->rise) {
-		double starts[2 * MOST_PARAMETERS];
-		memcpy(starts, draw->x, sizeof(double) * (size_t)p);
-		memcpy(starts + p, solution.x, sizeof(double) * (size_t)p);
-		law_refit(law, &table, (struct held){0, draw->x[0]}, starts, 2, false, desk->work, &held);
-		out->rise[index] = fmax(0, held.objective - solution.objective);
+	for (int k = 0; k < how->constrained_count; k++) {
+		/* Two starts are at hand, the law drawn around and what was just found with the constraint put upon it. */
+		const struct law *constrained = &how->constrained[k];
+		double start[MOST_PARAMETERS], delta = constrained->criterion.delta;
+		memcpy(start, solution.x, sizeof(double) * p);
+		law_complete(constrained, start);
+		if (law_sum(constrained, &table, delta, draw->x, NULL, NULL) <
+		    law_sum(constrained, &table, delta, start, NULL, NULL))
+			memcpy(start, draw->x, sizeof(double) * p);
+		law_refit(constrained, &table, HELD_NONE, start, 1, false, desk->work, &held);
+		out->rise[index * (size_t)how->constrained_count + (size_t)k] = fmax(0, held.objective - solution.objective);
 	}
 }
 
@@ -163,16 +177,17 @@ void resamples_free(struct resamples *resamples) {
 }
 
 struct error *resample(
-    const struct law *law, const struct table *table, const double *x, enum fit_resampling method, size_t count,
-    uint64_t seed, const char *stream, bool rise, struct resamples *resamples) {
-	size_t n = table->count, p = (size_t)law_parameters(law);
+    const struct law *law, const struct table *table, const double *x, const struct resampling *how,
+    struct resamples *resamples) {
+	size_t n = table->count, p = (size_t)law_parameters(law), count = how->count;
 	int threads = omp_get_max_threads();
+	enum fit_resampling method = resampling_chosen(how->method, table);
 	struct draw draw = {.law = law, .table = table, .x = x, .noise = &resamples->noise};
-	if (method == RESAMPLE_AUTO) method = table->groups < FEW_RUNGS ? RESAMPLE_SIMULATED : RESAMPLE_RUNGS;
-	*resamples = (struct resamples){.count = count, .parameters = (int)p, .method = method};
+	*resamples = (struct resamples){
+	    .count = count, .parameters = (int)p, .constrained = how->constrained_count, .method = method};
 	resamples->x = array_new(count * p + 1, sizeof(double));
 	resamples->scale = array_new(count + 1, sizeof(double));
-	if (rise) resamples->rise = array_new(count + 1, sizeof(double));
+	resamples->rise = array_new(count * (size_t)how->constrained_count + 1, sizeof(double));
 	double *fitted = array_new(n, sizeof(double));
 	int *level = array_new(n * (size_t)table->variables, sizeof(int));
 	size_t work_count = law_work_size(law, table) / sizeof(double);
@@ -181,14 +196,20 @@ struct error *resample(
 	size_t per_thread = 2 * n + work_count + shared_count + times_count + n;
 	double *desks = array_new((size_t)threads * per_thread, sizeof(double));
 	struct error *error = NULL;
-	if (!resamples->x || !resamples->scale || (rise && !resamples->rise) || !fitted || !level || !desks) {
+	if (!resamples->x || !resamples->scale || !resamples->rise || !fitted || !level || !desks) {
 		error = error_memory((count * (p + 2) + (size_t)threads * per_thread) * sizeof(double));
 		goto done;
 	}
 	error = find_levels(table, level, &draw.levels);
 	if (error) goto done;
-	error = noise_estimate(law, table, x, &resamples->noise, &draw.freedom);
-	if (error) goto done;
+	if (how->noise) {
+		resamples->noise = *how->noise;
+		resamples->freedom = how->freedom;
+	} else {
+		error = noise_estimate(law, table, x, &resamples->noise, &resamples->freedom);
+		if (error) goto done;
+	}
+	draw.freedom = resamples->freedom;
 	for (size_t i = 0; i < n; i++)
 		fitted[i] = log(law->predict(x, table->u + i * (size_t)table->variables, NULL, NULL));
 	draw.fitted = fitted;
@@ -205,7 +226,7 @@ struct error *resample(
 		for (size_t i = 0; i < count; i++) {
 			size_t again;
 			bool finished;
-			refit(&draw, &desk, seed, stream, i, resamples, &again, &finished);
+			refit(&draw, &desk, how, i, resamples, &again, &finished);
 			redrawn += again;
 			unfinished += !finished;
 		}
@@ -222,29 +243,39 @@ done:
 
 /* --------------------------------------------------------------------------------------------------------- surface --- */
 
+struct error *surface_table_with_chance(
+    const struct fit_points *points, const struct fit_surface_result *result, struct table *table,
+    struct settings *settings) {
+	struct fit_lack_of_fit lack;
+	struct fit_seed_noise chance;
+	*settings = (struct settings){0};
+	TRY(fit_lack_of_fit_of(points, result, &lack));
+	TRY(fit_seed_noise_of(points, &chance));
+	TRY(surface_table(points, table));
+	if (!lack.tested || !(lack.p < FIT_SIGNIFICANT)) return NULL;
+	struct error *error = settings_of(points, settings);
+	if (error) {
+		table_free(table);
+		return error;
+	}
+	table->setting = settings->of;
+	table->settings = settings->count;
+	table->seed_noise = chance.sd;
+	return NULL;
+}
+
 struct error *fit_bootstrap(
     const struct fit_points *points, const struct fit_surface_result *result, enum fit_resampling method, size_t count,
     uint64_t seed, struct fit_replicates *replicates) {
 	struct table table;
 	struct resamples resamples;
-	struct fit_lack_of_fit lack;
-	struct settings settings = {0};
+	struct settings settings;
 	double x[MOST_PARAMETERS];
 	*replicates = (struct fit_replicates){.count = count};
-	TRY(fit_lack_of_fit_of(points, result, &lack));
-	TRY(surface_table(points, &table));
-	struct error *error = NULL;
-	if (lack.tested && lack.p < FIT_SIGNIFICANT) {
-		struct fit_seed_noise chance;
-		error = fit_seed_noise_of(points, &chance);
-		if (!error) error = settings_of(points, &settings);
-		if (error) goto done;
-		table.setting = settings.of;
-		table.settings = settings.count;
-		table.seed_noise = chance.sd;
-	}
+	TRY(surface_table_with_chance(points, result, &table, &settings));
 	surface_centred(&table, &result->surface, x);
-	error = resample(&law_chinchilla, &table, x, method, count, seed, "surface", true, &resamples);
+	const struct resampling how = {.method = method, .count = count, .seed = seed, .stream = "surface"};
+	struct error *error = resample(&law_chinchilla, &table, x, &how, &resamples);
 	if (error) goto done;
 	replicates->surfaces = array_new(count + 1, sizeof *replicates->surfaces);
 	if (!replicates->surfaces) {
@@ -254,13 +285,14 @@ struct error *fit_bootstrap(
 	}
 	for (size_t i = 0; i < count; i++)
 		replicates->surfaces[i] = surface_of(&table, resamples.x + i * FIT_SURFACE_PARAMETERS);
-	replicates->rise = resamples.rise;
 	replicates->scale = resamples.scale;
 	replicates->method = resamples.method;
 	replicates->noise = resamples.noise;
+	replicates->freedom = resamples.freedom;
 	replicates->redrawn = resamples.redrawn;
 	replicates->unfinished = resamples.unfinished;
 	free(resamples.x);
+	free(resamples.rise);
 done:
 	settings_free(&settings);
 	table_free(&table);
@@ -283,7 +315,6 @@ struct error *fit_resampling_named(const char *name, enum fit_resampling *resamp
 
 void fit_replicates_free(struct fit_replicates *replicates) {
 	free(replicates->surfaces);
-	free(replicates->rise);
 	free(replicates->scale);
 	*replicates = (struct fit_replicates){0};
 }

@@ -122,9 +122,9 @@ static struct error *draw_intervals(struct chosen *chosen, const struct fit_opti
 	size_t count = (size_t)how->replicates, p = (size_t)chosen->count;
 	char stream[48];
 	snprintf(stream, sizeof stream, "law/%s/%d", law->name, chosen->selection.variable);
-	TRY(resample(
-	    law, &chosen->table, chosen->solution.x, how->resampling, count, (uint64_t)how->seed, stream, false,
-	    &chosen->resamples));
+	const struct resampling again = {
+	    .method = how->resampling, .count = count, .seed = (uint64_t)how->seed, .stream = stream};
+	TRY(resample(law, &chosen->table, chosen->solution.x, &again, &chosen->resamples));
 	chosen->noise = chosen->resamples.noise;
 	double *values = array_new((p + 1) * count + 1, sizeof *values);
 	if (!values) return error_memory((p + 1) * count * sizeof *values);

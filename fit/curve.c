@@ -158,7 +158,8 @@ static struct error *fit_one(
 	if (replicates == 0) goto done;
 	char stream[32];
 	snprintf(stream, sizeof stream, "%s/%d", law->name, curve->variable);
-	error = resample(law, &table, solution.x, RESAMPLE_SIMULATED, replicates, seed, stream, false, &resamples);
+	const struct resampling how = {.method = RESAMPLE_SIMULATED, .count = replicates, .seed = seed, .stream = stream};
+	error = resample(law, &table, solution.x, &how, &resamples);
 	if (error) goto done;
 	values = array_new(replicates, sizeof *values);
 	if (!values) {

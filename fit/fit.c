@@ -3,6 +3,7 @@
 #include "fit/law.h"
 
 #include <math.h>
+#include <string.h>
 
 #define ISOFLOP_DRAWS 200
 
@@ -22,12 +23,13 @@ static double parameter_of(const struct fit_surface *surface, const void *contex
 static void identify(struct fit *fit) {
 	for (int i = 0; i < FIT_SURFACE_PARAMETERS; i++) {
 		int decides = i == 1 || i == 2 ? i + 2 : i;
-		struct fit_interval interval = i == 0 ? fit->profile.interval : fit->intervals[decides];
+		struct fit_interval interval = fit->intervals[decides];
 		bool at_bound = fit->surface.certificate.at_bound >> i & 1;
 		bool narrow = interval.high - interval.low <= fit_parameter(&fit->surface.surface, decides);
 		fit->identified[i] = fit->surface.converged && !at_bound && (narrow || fit->replicates.count == 0);
 	}
-	if (fit->profile.reaches_zero || fit->profile.reaches_lowest) fit->identified[0] = false;
+	const struct fit_profile *of_E = &fit->profiles[PROFILE_E];
+	if (of_E->reaches_low || of_E->reaches_high) fit->identified[0] = false;
 	struct fit_interval a = fit->allocation.a_interval;
 	fit->identified_a = fit->surface.converged && !(a.high - a.low > fit->allocation.a);
 }
@@ -54,9 +56,15 @@ static struct error *fit_surface_part(
 	TRY(fit_lack_of_fit_of(points, &fit->surface, &fit->lack_of_fit));
 	TRY(fit_bootstrap(points, &fit->surface, options->resampling, count, seed, &fit->replicates));
 	for (int i = 0; i < FIT_SURFACE_PARAMETERS; i++)
-		TRY(fit_interval_of(&fit->replicates, parameter_of, &i, &fit->intervals[i]));
-	TRY(fit_profile_E(points, &fit->surface, &fit->replicates, &fit->profile));
+		TRY(fit_interval_of(&fit->replicates, parameter_of, &i, &fit->quantiles[i]));
+	TRY(fit_profiles(points, &fit->surface, options->resampling, count, seed, fit->profiles));
 	TRY(fit_allocate(points, &fit->surface.surface, &fit->replicates, &fit->allocation));
+	memcpy(fit->intervals, fit->quantiles, sizeof fit->intervals);
+	fit->quantile_a = fit->allocation.a_interval;
+	fit->intervals[0] = fit->profiles[PROFILE_E].interval;
+	fit->intervals[3] = fit->profiles[PROFILE_ALPHA].interval;
+	fit->intervals[4] = fit->profiles[PROFILE_BETA].interval;
+	fit->allocation.a_interval = fit->profiles[PROFILE_A].interval;
 	TRY(fit_predict_largest(points, options->resampling, count, seed, &fit->prediction));
 	if (fit->surface.converged) TRY(answer(fit));
 	size_t draws = count < ISOFLOP_DRAWS ? count : ISOFLOP_DRAWS;
@@ -89,7 +97,7 @@ struct error *fit_all(const struct fit_points *points, const struct fit_options 
 
 void fit_free(struct fit *fit) {
 	fit_replicates_free(&fit->replicates);
-	fit_profile_free(&fit->profile);
+	fit_profiles_free(fit->profiles);
 	fit_allocation_free(&fit->allocation);
 	fit_prediction_free(&fit->prediction);
 	fit_isoflops_free(&fit->isoflops);

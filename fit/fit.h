@@ -236,10 +236,10 @@ struct fit_noise {
 struct fit_replicates {
 	size_t count;
 	struct fit_surface *surfaces; /* (count) */
-	double *rise;                 /* (count) objective at the original E less the replicate's minimum */
 	double *scale;                /* (count) of the noise of this replicate over the estimate */
 	enum fit_resampling method;
 	struct fit_noise noise;
+	int freedom;       /* of the noise: points less parameters */
 	size_t redrawn;    /* draws of too few sizes or horizons, drawn again */
 	size_t unfinished; /* refits whose slope did not vanish */
 };
@@ -286,31 +286,42 @@ MUST_CHECK struct error *fit_lack_of_fit_of(
     const struct fit_points *points, const struct fit_surface_result *result, struct fit_lack_of_fit *lack);
 #define FIT_SIGNIFICANT 0.05
 
-/* ----------------------------------------------------------------------------------------- the profile (fit/profile.c) --- */
+/* --------------------------------------------------------------------------------------- profiles (fit/profile.c) --- */
 
-/* F(E): the objective minimised over the other four parameters. The likelihood ratio of a robust fit is F(E) - F(min)
- * (Ronchetti 1982); E belongs to the interval when that is at most `threshold`, the FIT_LEVEL quantile of the same
- * difference over the bootstrap's replicates, whose true E is known. For independent normal errors it would be
+/* F(v): the objective minimised over everything else when one quantity is held at v: E, alpha, beta, or a = beta / (alpha +
+ * beta), for which beta is tied to alpha: beta = alpha a / (1 - a). The likelihood ratio of a robust fit is F(v) - F(min)
+ * (Ronchetti 1982), and v belongs to the interval when that is at most c(v). For independent normal errors c would be
  *     threshold_independent = tau t^2 / 2,   tau = E[psi(r)^2] / E[psi'(r)],
  * psi the slope of the Huber loss, r normal with the scale of the residuals (their median, less the parameters), t
- * Student's quantile with count - 5 degrees of freedom. */
+ * Student's quantile with count - 5 degrees of freedom. With few points, at the bound E = 0, or where rungs share errors, it
+ * is not; so c(v) is measured: the FIT_LEVEL quantile of the same difference over tables simulated around the law that
+ * fits best with v held, whose true v is known (Feldman and Cousins 1998; Chuang and Lai 2000, hybrid resampling). It
+ * is measured at the estimate and at both ends of the interval, and is linear between. With rows or rungs drawn again
+ * (enum fit_resampling) no v can be imposed on the draws, and c is measured at the estimate alone. */
+enum fit_profiled { PROFILE_E, PROFILE_ALPHA, PROFILE_BETA, PROFILE_A, FIT_PROFILES };
+extern const char *const fit_profile_names[FIT_PROFILES]; /* "E", "alpha", "beta", "a" */
+
 struct fit_profile_point {
-	double E, objective;
+	double value, objective;
 };
 struct fit_profile {
+	double estimate;
 	struct fit_interval interval;
-	bool reaches_zero;   /* E = 0 belongs to it: the table does not show that there is a floor */
-	bool reaches_lowest; /* so does the lowest loss measured */
-	double threshold, threshold_independent;
-	struct fit_profile_point *curve; /* ascending in E, the estimate among them */
+	/* The interval reaches as far as the search goes: E to 0 and to the lowest loss measured, alpha and beta to 0.001 and 5,
+	 * a to where one of them does. */
+	bool reaches_low, reaches_high;
+	double threshold;                     /* c at the estimate */
+	double threshold_low, threshold_high; /* at the ends of the interval */
+	double threshold_independent;
+	struct fit_profile_point *curve; /* ascending, the estimate among them */
 	size_t count;
 };
 
-/* `replicates` may be NULL: then the threshold is the independent one. */
-MUST_CHECK struct error *fit_profile_E(
-    const struct fit_points *points, const struct fit_surface_result *result, const struct fit_replicates *replicates,
-    struct fit_profile *profile);
-void fit_profile_free(struct fit_profile *profile);
+/* All four. `replicates` tables are simulated for each threshold, at most 400; 0: thresholds are the independent one. */
+MUST_CHECK struct error *fit_profiles(
+    const struct fit_points *points, const struct fit_surface_result *result, enum fit_resampling method,
+    size_t replicates, uint64_t seed, struct fit_profile profiles[FIT_PROFILES]);
+void fit_profiles_free(struct fit_profile profiles[FIT_PROFILES]);
 
 /* ---------------------------------------------------------------------------------- laws of one variable (fit/curve.c) --- */
 
@@ -547,10 +558,12 @@ struct fit {
 	bool fitted; /* the members from here to `prediction` hold something */
 	struct fit_surface_result surface;
 	struct fit_replicates replicates;
-	struct fit_interval intervals[FIT_SURFACE_PARAMETERS]; /* E, A, B, alpha, beta */
+	/* E, A, B, alpha, beta: those of E, alpha and beta are of their profiles, the others the replicates' quantiles. */
+	struct fit_interval intervals[FIT_SURFACE_PARAMETERS];
+	struct fit_interval quantiles[FIT_SURFACE_PARAMETERS], quantile_a; /* of the replicates, for all and for a */
 	/* False: the data do not determine it, do not quote it as an estimate. */
 	bool identified[FIT_SURFACE_PARAMETERS], identified_a;
-	struct fit_profile profile;
+	struct fit_profile profiles[FIT_PROFILES];
 	struct fit_allocation allocation;
 	struct fit_prediction prediction;
 	struct fit_curve curves[FIT_CURVES];

@@ -133,8 +133,9 @@ static struct error *look_by_refits(
     const struct law *law, const struct table *table, const double *x, const char *stream, enum way way,
     const struct forecast_options *options, struct forecast *forecast) {
 	struct resamples refits;
-	TRY(resample(
-	    law, table, x, options->resampling, options->replicates, (uint64_t)options->seed, stream, false, &refits));
+	const struct resampling how = {
+	    .method = options->resampling, .count = options->replicates, .seed = (uint64_t)options->seed, .stream = stream};
+	TRY(resample(law, table, x, &how, &refits));
 	double noise = noise_of_run(&refits.noise);
 	struct error *error = NULL;
 	for (size_t k = 0; k < forecast->count && !error; k++) {

@@ -158,6 +158,8 @@ static inline bool law_tied(const struct law *law, int parameter) {
  * ones. ERROR_USAGE for a parameter that the law does not have or a value that it cannot take. */
 MUST_CHECK struct error *law_bind(
     const struct law *form, const struct fit_method *method, const struct table *table, struct law *law);
+/* Adds `tie`, of a parameter that is not tied yet. */
+void law_tie(struct law *law, struct tie tie);
 /* Puts the tied parameters of x where their ties want them. */
 void law_complete(const struct law *law, double *x);
 /* From derivatives in all parameters to those in the free ones; rows and columns of tied parameters become zero. */
@@ -278,31 +280,51 @@ void settings_free(struct settings *settings);
 
 /* "auto", "simulated", "rows", "rungs". */
 const char *resampling_name(enum fit_resampling method);
+/* Are tables drawn around the law at hand, rather than from the rows as they are? */
+bool resampling_imposes(enum fit_resampling method, const struct table *table);
+
+/* How tables are drawn again, around a law. */
+struct resampling {
+	enum fit_resampling method;
+	size_t count;
+	uint64_t seed;
+	const char *stream; /* names the random numbers */
+	/* Refitted as well: laws that are this one with more ties, which the law drawn around obeys. May be NULL. */
+	const struct law *constrained;
+	int constrained_count;
+	const struct fit_noise *noise; /* with `freedom`; NULL: estimated from the residuals */
+	int freedom;
+};
 
 struct resamples {
 	size_t count;
-	int parameters;
-	double *x; /* (count, parameters) of the refits, in the table's centred coordinates */
-	double
-	    *rise; /* (count) objective with coefficient 0 held at the original less the minimum; NULL unless asked for */
-	double *scale;              /* (count) of the noise over its estimate */
+	int parameters, constrained;
+	double *x;     /* (count, parameters) of the refits, in the table's centred coordinates */
+	double *rise;  /* (count, constrained) the constrained minimum less the free one; NULL when there are none */
+	double *scale; /* (count) of the noise over its estimate */
 	enum fit_resampling method; /* never RESAMPLE_AUTO */
 	struct fit_noise noise;
+	int freedom; /* of the noise */
 	size_t redrawn, unfinished;
 };
 
-/* `count` refits around the solution x; `stream` names the random numbers. */
+/* Refits of tables drawn again around `law` at x. */
 MUST_CHECK struct error *resample(
-    const struct law *law, const struct table *table, const double *x, enum fit_resampling method, size_t count,
-    uint64_t seed, const char *stream, bool rise, struct resamples *resamples);
+    const struct law *law, const struct table *table, const double *x, const struct resampling *how,
+    struct resamples *resamples);
 void resamples_free(struct resamples *resamples);
+
+/* The table of the points with what its replicates say about chance. table_free and settings_free must follow. */
+MUST_CHECK struct error *surface_table_with_chance(
+    const struct fit_points *points, const struct fit_surface_result *result, struct table *table,
+    struct settings *settings);
 
 /* The warnings that a finished fit deserves (warnings.c). */
 MUST_CHECK struct error *fit_warn(struct fit *fit);
 /* Those that its design alone deserves; the first that fit_warn gives. */
 void fit_warn_of_design(struct fit *fit);
 
-/* What the threshold of the profile would be for independent normal errors; see fit_profile (profile.c). `work` holds
+/* What the threshold of a profile would be for independent normal errors; see fit_profiles (profile.c). `work` holds
  * 2 table->count numbers. */
 double threshold_of_independent(const struct law *law, const struct table *table, const double *x, double *work);
 

@@ -13,6 +13,7 @@
 #define MOST_ITERATIONS 400
 #define LARGEST_STEP 10.0
 #define SMALLEST_STEP 1e-16
+#define MOST_FACTORS 12
 #define PIVOT_LOST 1e-12 /* a pivot of a Hessian below this part of its diagonal entry has lost its digits */
 #define SLOPE_ZERO 3e-14 /* of an objective whose slopes are of order one */
 
@@ -96,23 +97,57 @@ static void find_curvature(const struct objective *objective, const struct place
 	model->decomposed = false;
 }
 
-/* Newton's step, where the Hessian is clearly positive definite and the step no longer than `radius`: the usual case near a
- * minimum, at a tenth of the price of eigenvalues. Otherwise false. */
-static bool newton_step(const struct model *model, double radius, double *step) {
+/* The same step by a handful of Cholesky factors of H + shift I (More and Sorensen 1983, algorithm 3.14), its length within
+ * a tenth of `radius` unless the Newton step is shorter: an eighth of the price of eigenvalues. False in the hard case, and
+ * where rounding leaves no clear answer. */
+static bool factored_step(const struct model *model, double radius, double *step) {
 	int n = model->count;
-	double factor[MOST_PARAMETERS * MOST_PARAMETERS], length2 = 0;
-	if (!factor_positive(n, model->hessian, PIVOT_LOST, factor)) return false;
+	double shifted[MOST_PARAMETERS * MOST_PARAMETERS], factor[MOST_PARAMETERS * MOST_PARAMETERS];
+	double low = 0, high = 0, size = 0;
 	for (int i = 0; i < n; i++) {
-		step[i] = -model->gradient[i];
-		for (int k = 0; k < i; k++) step[i] -= factor[i * n + k] * step[k];
-		step[i] /= factor[i * n + i];
+		double row = 0;
+		for (int k = 0; k < n; k++) row += fabs(model->hessian[i * n + k]);
+		high = fmax(high, row); /* no eigenvalue lies below -high */
+		low = fmax(low, -model->hessian[i * n + i]);
+		size += model->gradient[i] * model->gradient[i];
 	}
-	for (int i = n - 1; i >= 0; i--) {
-		for (int k = i + 1; k < n; k++) step[i] -= factor[k * n + i] * step[k];
-		step[i] /= factor[i * n + i];
-		length2 += step[i] * step[i];
+	high += sqrt(size) / radius;
+	double shift = low;
+	for (int round = 0; round < MOST_FACTORS; round++) {
+		memcpy(shifted, model->hessian, sizeof(double) * (size_t)(n * n));
+		for (int i = 0; i < n; i++) shifted[i * n + i] += shift;
+		if (!factor_positive(n, shifted, PIVOT_LOST, factor)) {
+			low = shift;
+			shift = fmax(sqrt(low * high), low + 0.02 * (high - low));
+			continue;
+		}
+		double length2 = 0, bend = 0;
+		for (int i = 0; i < n; i++) {
+			step[i] = -model->gradient[i];
+			for (int k = 0; k < i; k++) step[i] -= factor[i * n + k] * step[k];
+			step[i] /= factor[i * n + i];
+		}
+		for (int i = n - 1; i >= 0; i--) {
+			for (int k = i + 1; k < n; k++) step[i] -= factor[k * n + i] * step[k];
+			step[i] /= factor[i * n + i];
+			length2 += step[i] * step[i];
+		}
+		double length = sqrt(length2);
+		if (length <= radius && (shift == 0 || length >= 0.9 * radius)) return true;
+		if (length <= radius * 1.1 && length >= 0.9 * radius) return true;
+		*(length > radius ? &low : &high) = shift;
+		/* Newton's method on 1/|s| - 1/radius: bend is s'(H + shift I)^-1 s. */
+		double along[MOST_PARAMETERS];
+		for (int i = 0; i < n; i++) {
+			along[i] = step[i];
+			for (int k = 0; k < i; k++) along[i] -= factor[i * n + k] * along[k];
+			along[i] /= factor[i * n + i];
+			bend += along[i] * along[i];
+		}
+		double next = shift + (length / radius - 1) * length2 / bend;
+		shift = next > low && next < high ? next : (low + high) / 2;
 	}
-	return length2 <= radius * radius;
+	return false;
 }
 
 static double clip(double value, double low, double high) {
@@ -126,7 +161,7 @@ static double propose(
     double *length) {
 	int n = model->count;
 	double step[MOST_PARAMETERS];
-	if (!newton_step(model, radius, step)) {
+	if (!factored_step(model, radius, step)) {
 		if (!model->decomposed) symmetric_eigen(n, model->hessian, model->values, model->vectors);
 		model->decomposed = true;
 		trust_step(n, model->values, model->vectors, model->gradient, radius, step);
@@ -171,7 +206,7 @@ void minimize(const struct objective *objective, const double *start, struct min
 	if (!isfinite(at.value)) minimum->stop = STOP_UNDEFINED;
 	find_free(objective, &at, &model);
 	for (bool moved = true; minimum->stop == STOP_ITERATIONS && minimum->iterations < MOST_ITERATIONS;) {
-		if (model.slope <= SLOPE_ZERO) {
+		if (model.slope <= fmax(SLOPE_ZERO, objective->enough)) {
 			minimum->stop = STOP_GRADIENT;
 			break;
 		}

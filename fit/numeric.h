@@ -34,7 +34,8 @@ struct objective {
 	/* The value at x; gradient (count) and hessian (count,count) unless they are NULL. Not finite where it is undefined. */
 	double (*evaluate)(const void *data, const double *x, double *gradient, double *hessian);
 	const void *data;
-	double noise; /* rounding error of a value, absolute: falls below it prove nothing */
+	double enough; /* a slope with which the search may end; 0: only where it is zero to rounding */
+	double noise;  /* rounding error of a value, absolute: falls below it prove nothing */
 	double lower[MOST_PARAMETERS], upper[MOST_PARAMETERS]; /* equal: the parameter is held there */
 };
 

@@ -133,6 +133,9 @@ static void add_surface(struct writer *writer, cJSON *root, const struct fit *fi
 	number(writer, bootstrap, "point_noise", replicates->noise.point);
 	number(writer, bootstrap, "rung_noise", replicates->noise.rung);
 	number(writer, bootstrap, "setting_noise", replicates->noise.setting);
+	cJSON *quantiles = object_in(writer, bootstrap, "intervals");
+	for (int i = 0; i < FIT_SURFACE_PARAMETERS; i++) interval(writer, quantiles, parameter_names[i], fit->quantiles[i]);
+	interval(writer, quantiles, "a", fit->quantile_a);
 	number(writer, bootstrap, "redrawn", (double)replicates->redrawn);
 	number(writer, bootstrap, "unfinished", (double)replicates->unfinished);
 }
@@ -168,21 +171,6 @@ static void add_allocation(struct writer *writer, cJSON *root, const struct fit 
 		cJSON *of = object_in(writer, halving, variable_names[variable]);
 		number(writer, of, "factor", allocation->halving[variable]);
 		interval(writer, of, "interval", allocation->halving_interval[variable]);
-	}
-}
-
-static void add_profile(struct writer *writer, cJSON *root, const struct fit_profile *profile) {
-	cJSON *object = object_in(writer, root, "profile_E");
-	interval(writer, object, "interval", profile->interval);
-	boolean(writer, object, "reaches_zero", profile->reaches_zero);
-	boolean(writer, object, "reaches_lowest", profile->reaches_lowest);
-	number(writer, object, "threshold", profile->threshold);
-	number(writer, object, "threshold_independent", profile->threshold_independent);
-	cJSON *curve = array_in(writer, object, "curve");
-	for (size_t i = 0; i < profile->count; i++) {
-		cJSON *at = object_at_end(writer, curve);
-		number(writer, at, "E", profile->curve[i].E);
-		number(writer, at, "objective", profile->curve[i].objective);
 	}
 }
 
@@ -327,7 +315,7 @@ struct error *fit_to_json(const struct fit *fit, cJSON **root) {
 	add_design(&writer, *root, fit);
 	add_surface(&writer, *root, fit);
 	if (fit->fitted && fit->surface.converged) add_allocation(&writer, *root, fit);
-	if (fit->fitted) add_profile(&writer, *root, &fit->profile);
+	if (fit->fitted) result_profiles(&writer, *root, fit);
 	add_laws(&writer, *root, fit);
 	add_isoflops(&writer, *root, fit);
 	result_approaches(&writer, *root, fit);

@@ -5,6 +5,9 @@
 #include "fit/fit.h"
 #include "fit/writer.h"
 
+/* "profiles", and "profile_E" under its old name (result_uncertainty.c). */
+void result_profiles(struct writer *writer, cJSON *root, const struct fit *fit);
+
 /* "seed_noise" and "lack_of_fit", null where there are no replicates; "predictions" (result_uncertainty.c). */
 void result_chance(struct writer *writer, cJSON *root, const struct fit *fit);
 void result_outlooks(struct writer *writer, cJSON *root, const struct fit *fit);

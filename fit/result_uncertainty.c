@@ -3,6 +3,40 @@
 
 #include <math.h>
 
+static void add_curve(struct writer *writer, cJSON *object, const char *key, const struct fit_profile *profile) {
+	cJSON *curve = array_in(writer, object, "curve");
+	for (size_t i = 0; i < profile->count; i++) {
+		cJSON *at = object_at_end(writer, curve);
+		number(writer, at, key, profile->curve[i].value);
+		number(writer, at, "objective", profile->curve[i].objective);
+	}
+}
+
+void result_profiles(struct writer *writer, cJSON *root, const struct fit *fit) {
+	const struct fit_profile *of_E = &fit->profiles[PROFILE_E];
+	cJSON *object = object_in(writer, root, "profile_E");
+	interval(writer, object, "interval", of_E->interval);
+	boolean(writer, object, "reaches_zero", of_E->reaches_low);
+	boolean(writer, object, "reaches_lowest", of_E->reaches_high);
+	number(writer, object, "threshold", of_E->threshold);
+	number(writer, object, "threshold_independent", of_E->threshold_independent);
+	add_curve(writer, object, "E", of_E);
+	cJSON *profiles = object_in(writer, root, "profiles");
+	for (int k = 0; k < FIT_PROFILES; k++) {
+		const struct fit_profile *profile = &fit->profiles[k];
+		object = object_in(writer, profiles, fit_profile_names[k]);
+		number(writer, object, "estimate", profile->estimate);
+		interval(writer, object, "interval", profile->interval);
+		boolean(writer, object, "reaches_low", profile->reaches_low);
+		boolean(writer, object, "reaches_high", profile->reaches_high);
+		number(writer, object, "threshold", profile->threshold);
+		number(writer, object, "threshold_low", profile->threshold_low);
+		number(writer, object, "threshold_high", profile->threshold_high);
+		number(writer, object, "threshold_independent", profile->threshold_independent);
+		add_curve(writer, object, "value", profile);
+	}
+}
+
 void result_chance(struct writer *writer, cJSON *root, const struct fit *fit) {
 	const struct fit_seed_noise *noise = &fit->seed_noise;
 	if (noise->freedom > 0) {

@@ -20,6 +20,7 @@ static const struct grid coarse_grid = {.fine = false, .cells = 9, .rounds = 1, 
 #define FEW_STARTS 3      /* a law that is linear throughout has one node; it gets so many starts around it */
 #define WORTH_THREADS 300 /* rows: below, all polishes take a few milliseconds */
 #define GRID_ROWS 2048    /* more rows than this are thinned on the grid, which only has to find starts */
+#define ON_THE_WAY 1e-2   /* slope, of order one, at which a search with a larger delta hands over to the next */
 #define CORNER 1e-3       /* below this miss the reweighting treats absolute errors as squares */
 #define NOT_MOVED 1e-9
 
@@ -107,6 +108,7 @@ static void polish(
 	for (;; delta /= 10) {
 		bool final = !(delta > 3 * last);
 		problem.delta = final ? last : delta;
+		objective.enough = final ? 0 : ON_THE_WAY;
 		problem.scale = scale_of(law, table, problem.delta, x);
 		minimize(&objective, x, &minimum);
 		solution->iterations += minimum.iterations;

@@ -23,9 +23,9 @@ static void extent(const struct fit_points *points, struct fit_interval *N, stru
 /* ---------------------------------------------------------------------------------------------------------- words --- */
 
 static void words_of_floor(const struct fit *fit, struct text *out) {
-	const struct fit_profile *profile = &fit->profile;
+	const struct fit_profile *profile = &fit->profiles[PROFILE_E];
 	char value[SHORT], between[2 * SHORT];
-	if (profile->reaches_zero) {
+	if (profile->reaches_low) {
 		text_add(
 		    out, "Whether the loss has a floor cannot be said from these data: any E from 0 to %s fits.\n",
 		    digits(profile->interval.high, value));
@@ -198,11 +198,12 @@ static void summarise_surface(const struct fit *fit, struct text *out) {
 		text_add(out, "   NOT CONVERGED\n");
 	text_add(out, "  %-10s %-14s %s\n", "", "estimate", "90 % interval");
 	for (int i = 0; i < FIT_SURFACE_PARAMETERS; i++) {
-		struct fit_interval interval = i == 0 ? fit->profile.interval : fit->intervals[i];
+		struct fit_interval interval = fit->intervals[i];
 		digits(fit_parameter(&result->surface, i), value);
 		if (!fit->identified[i]) snprintf(value, sizeof value, "not determined");
 		text_add(
-		    out, "  %-10s %-14s %s%s\n", parameter_names[i], value, range(interval, between), i ? "" : " (profile)");
+		    out, "  %-10s %-14s %s%s\n", parameter_names[i], value, range(interval, between),
+		    i == 1 || i == 2 ? "" : " (profile)");
 	}
 	text_add(out, "  %-10s %.3g %% rms", "residuals", 100 * result->rms);
 	const struct fit_noise *noise = &fit->replicates.noise;

@@ -132,7 +132,7 @@ void law_centre(const struct law *law, const struct table *table, const double *
 
 /* Adds `tie`; one whose source is itself tied hangs on that one's source instead, so that no order matters. Sources are
  * exponents and positions, whose own ties are constants or lines. */
-static void add_tie(struct law *law, struct tie tie) {
+void law_tie(struct law *law, struct tie tie) {
 	law->ties[law->tie_count++] = tie;
 	for (int a = 0; a < law->tie_count; a++)
 		for (int b = 0; b < law->tie_count; b++) {
@@ -208,7 +208,7 @@ static struct error *hold(const struct table *table, const struct fit_held *held
 			snprintf(range, sizeof range, "zero or a number above it");
 		return error_new(ERROR_USAGE, "--fix %s: found %g, expected %s", held->name, held->value, range);
 	}
-	add_tie(law, tie_that_holds(law, table, j, value));
+	law_tie(law, tie_that_holds(law, table, j, value));
 	return NULL;
 }
 
@@ -227,7 +227,7 @@ struct error *law_bind(
 			return error_new(
 			    ERROR_USAGE, "--tied: the law '%s' has no pair of exponents alpha and beta that could be one number",
 			    law->name);
-		add_tie(law, (struct tie){.target = beta, .source = alpha, .rate = 1});
+		law_tie(law, (struct tie){.target = beta, .source = alpha, .rate = 1});
 	}
 	for (int k = 0; k < method->held_count; k++) TRY(hold(table, &method->held[k], law));
 	return NULL;

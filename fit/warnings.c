@@ -214,25 +214,25 @@ static void warn_of_surface(struct fit *fit) {
 		    : i <= 2 ? ": its term has vanished, so its exponent has no meaning."
 		             : ": the data do not determine it.");
 	}
-	if (fit->profile.reaches_zero) {
+	if (fit->profiles[PROFILE_E].reaches_low) {
 		warn(
 		    fit, "E_not_identified",
 		    "The data do not show that the loss has a floor: E = 0 fits nearly as well. All that "
 		    "can be said is that E is below %.4g. More decades of N and D, or less noise, would tell.",
-		    fit->profile.interval.high);
-	} else if (fit->profile.reaches_lowest) {
+		    fit->intervals[0].high);
+	} else if (fit->profiles[PROFILE_E].reaches_high) {
 		warn(
 		    fit, "E_not_identified",
 		    "The data do not bound E from above: any floor between %.4g and the lowest loss "
 		    "measured fits nearly as well.",
-		    fit->profile.interval.low);
+		    fit->intervals[0].low);
 	}
 	struct text wide = {0};
 	for (int i = 0; i < FIT_SURFACE_PARAMETERS; i++) {
 		if (i == 1 || i == 2) continue; /* prefactors go by their exponents; see identify in fit.c */
-		struct fit_interval interval = i == 0 ? fit->profile.interval : fit->intervals[i];
-		bool told =
-		    i == 0 ? fit->profile.reaches_zero || fit->profile.reaches_lowest : result->certificate.at_bound >> i & 1;
+		struct fit_interval interval = fit->intervals[i];
+		bool told = i == 0 ? fit->profiles[PROFILE_E].reaches_low || fit->profiles[PROFILE_E].reaches_high
+		                   : result->certificate.at_bound >> i & 1;
 		if (!told && interval.high - interval.low > fit_parameter(surface, i))
 			text_add(&wide, "%s%s", wide.length ? ", " : "", parameter_names[i]);
 	}

@@ -60,6 +60,11 @@ objective = sum(r * r / 2 if abs(r) <= 1e-3 else 1e-3 * (abs(r) - 0.5e-3) for r 
 assert abs(objective / fit["objective"] - 1) < 1e-9
 assert fit["points"] == {"used": 30, "left_out": 1, "rungs": 5, "seeds": 0, "filtered": 0, "bad": 0} and fit["left_out"][0]["reason"] == "short"
 assert abs(fit["allocation"]["a"] - p["beta"] / (p["alpha"] + p["beta"])) < 1e-15
+for key, profile in fit["profiles"].items():
+    assert profile["interval"] == fit["intervals"][key] and len(profile["curve"]) > 20, key
+    lowest = min(at["objective"] for at in profile["curve"])
+    assert abs(lowest / fit["objective"] - 1) < 1e-9 and profile["threshold_low"] > 0
+assert list(fit["profiles"]) == ["E", "alpha", "beta", "a"] and fit["profile_E"]["interval"] == fit["intervals"]["E"]
 for key, (low, high) in fit["intervals"].items():
     assert low < (fit["allocation"]["a"] if key == "a" else p[key]) < high, key
 ' "$scratch/first.json"

@@ -51,7 +51,7 @@ static void allocation_table(void **state) {
 	three[0].beta = 0.3;
 	three[2].beta = 0.5;
 	double zero[3] = {0};
-	struct fit_replicates replicates = {.count = 3, .surfaces = three, .rise = zero, .scale = zero};
+	struct fit_replicates replicates = {.count = 3, .surfaces = three, .scale = zero};
 	struct fit_allocation found;
 	expect_success(fit_allocate(&points, &besiroglu, &replicates, &found));
 	assert_true(close_to(found.a, 0.3658 / 0.7136, 1e-12) && close_to(found.a + found.b, 1, 1e-15));

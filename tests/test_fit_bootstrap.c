@@ -196,7 +196,7 @@ static void draws_depend_on_the_seed_alone(void **state) {
 			expect_success(fit_bootstrap(&points, &result, method, 60, k == 2 ? 8 : 7, &runs[k]));
 		}
 		assert_memory_equal(runs[0].surfaces, runs[1].surfaces, 60 * sizeof *runs[0].surfaces);
-		assert_memory_equal(runs[0].rise, runs[1].rise, 60 * sizeof *runs[0].rise);
+		assert_memory_equal(runs[0].scale, runs[1].scale, 60 * sizeof *runs[0].scale);
 		assert_memory_not_equal(runs[0].surfaces, runs[2].surfaces, 60 * sizeof *runs[0].surfaces);
 		assert_true(runs[0].unfinished == 0);
 		for (int k = 0; k < 3; k++) fit_replicates_free(&runs[k]);
