@@ -295,6 +295,61 @@ void lab_curves_free(struct lab_curves *curves);
 
 /* ------------------------------------------------------------------------------------------------ both (approaches.c) --- */
 
+/* ------------------------------------------------------------------------------------------------- counting (counting.c) --- */
+
+/* What the records count in more than one way: parameters, without embeddings or with; operations. */
+#define COUNTING_MOST 8
+struct counting_column {
+	char name[40];
+	double *values; /* (points) */
+};
+struct counting_input {
+	struct counting_column N[COUNTING_MOST], C[COUNTING_MOST];
+	size_t N_count, C_count;
+};
+struct counting_name {
+	char name[40];      /* of the convention */
+	const char *column; /* of the table */
+	bool of_C;
+};
+
+/* Adds the extra columns first_extra .. of the points; a column that the table lacks is passed over. ERROR_DATA names the line of
+ * a value that is no finite number above zero. counting_input_free must follow, also after an error. */
+MUST_CHECK struct error *counting_from_columns(
+    const char *source, const struct fit_points *points, const struct counting_name *names, size_t count,
+    size_t first_extra, struct counting_input *input);
+/* Adds the exact compute without attention, where the records of the lab's runs have it: C[0] less its FLOPs. */
+MUST_CHECK struct error *counting_from_lab(
+    const char *lab, const struct fit_points *points, struct counting_input *input);
+void counting_input_free(struct counting_input *input);
+
+/* The surface with N counted in one way. Its exponents do not depend on how compute is counted; the share of N does: where
+ * a token costs C/D = k N^s operations, the optimum of A N^-alpha + B D^-beta at given C grows as N* ~ C^a with
+ *     a = beta / (alpha + s beta),
+ * s being 1 for C = 6 N D (Hoffmann et al. 2022, eq. 4) and else the slope of ln(C/D) in ln N over the points. */
+struct counting_row {
+	const char *N, *C; /* names of the conventions */
+	bool converged;
+	struct fit_surface surface;
+	double elasticity, a;                           /* s */
+	struct fit_interval alpha, beta, E, a_interval; /* from the bootstrap */
+};
+struct counting {
+	struct counting_row *rows; /* (count) every N by every C */
+	size_t count;
+	const struct counting_row *lowest, *highest; /* in a, of those that converged and know it; NULL: none */
+};
+/* A number that is no wider than itself; others are not given as estimates. */
+bool counting_known(double value, struct fit_interval interval);
+
+/* count is 0 where there is one convention only. Names point into `input`. */
+MUST_CHECK struct error *fit_count_all(
+    const struct fit *fit, const struct counting_input *input, struct counting *counting);
+void counting_free(struct counting *counting);
+
+/* In one sentence: how far a moves. */
+void counting_sentence(const struct counting *counting, struct text *out);
+
 /* Of approaches 1 and 2. All zero: as the table suggests. */
 struct fit_approach_options {
 	const char *lab;       /* the folder whose logs have the training curves; NULL: none */
@@ -304,6 +359,7 @@ struct fit_approach_options {
 	const double *labels; /* (points) the budget that each point belongs to; NULL: the table does not say */
 	bool by_column;       /* budgets count the table's own C, not 6 N D */
 	double noise;         /* standard deviation of ln loss; 0: the fit's */
+	const struct counting_input *counting; /* other ways to count; NULL: none */
 };
 
 /* Where the losses of an envelope come from. */
@@ -323,6 +379,7 @@ struct fit_approaches {
 	bool bias_known;          /* there is a surface to take it from, and three budgets */
 	bool by_column;           /* budgets count the table's own C; else 6 N D */
 	const char *noise_source; /* in words; NULL: not known */
+	struct counting counting;
 };
 /* Into fit->approaches, from what else the fit holds by then. */
 MUST_CHECK struct error *fit_approach(struct fit *fit);
@@ -335,16 +392,29 @@ struct approach_choices {
 	const char *flops, *envelope; /* "6ND" or "C"; "hull" or "buckets" */
 	struct option_list budgets;   /* each one budget, or several with commas between */
 	double loss_noise;
+	struct option_list count_N, count_C; /* each NAME=COLUMN, or several with commas between */
 };
-#define APPROACH_EXTRAS 2
 
-/* Asks for the columns that the choices name: `extra` holds APPROACH_EXTRAS, the first in input->extra. */
-void approach_ask(const struct approach_choices *choices, struct fit_extra *extra, struct fit_input *input);
+/* The choices, as far as they are columns of a table and what was read from it. */
+struct approach_columns {
+	struct fit_extra extra[2 + 2 * COUNTING_MOST]; /* curve, budget, then those of `names` */
+	struct counting_name names[2 * COUNTING_MOST];
+	size_t name_count;
+	struct text text; /* that names point into */
+	double *numbers;  /* labels, budgets */
+	struct counting_input counting;
+};
 
-/* What the choices mean for these points, which were read with those columns: ends of curves, labels, budgets. *memory is the
- * caller's, for as long as `how` is used: free(). */
+/* Asks for the columns that the choices name; of a lab also for those that count in other ways. They are input->extra, so
+ * `columns` must outlive the input. approach_columns_free must follow, also after an error. */
+MUST_CHECK struct error *approach_ask(
+    const struct approach_choices *choices, bool lab, struct approach_columns *columns, struct fit_input *input);
+
+/* What the choices mean for these points, which were read so: ends of curves, labels, budgets, counts. `how` points into
+ * `columns`. */
 MUST_CHECK struct error *approach_take(
-    const struct approach_choices *choices, const char *path, struct fit_points *points,
-    struct fit_approach_options *how, double **memory);
+    const struct approach_choices *choices, const char *path, bool lab, struct fit_points *points,
+    struct approach_columns *columns, struct fit_approach_options *how);
+void approach_columns_free(struct approach_columns *columns);
 
 #endif

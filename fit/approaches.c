@@ -156,6 +156,8 @@ struct error *fit_approach(struct fit *fit) {
 		approaches->bias_known = !isnan(approaches->bias.a[BY_PARABOLA]) || !isnan(approaches->bias.a[BY_AKIMA]);
 	}
 	if (!error) error = run_first(fit, rows, n, approaches);
+	const struct counting_input *counting = options_of(fit)->counting;
+	if (!error && counting) error = fit_count_all(fit, counting, &approaches->counting);
 	free(rows);
 	budget_plan_free(&plan);
 	return error;
@@ -165,5 +167,6 @@ void fit_approaches_free(struct fit_approaches *approaches) {
 	if (!approaches) return;
 	approach1_free(&approaches->first);
 	approach2_free(&approaches->second);
+	counting_free(&approaches->counting);
 	free(approaches);
 }

@@ -62,6 +62,9 @@ static const struct option_row rows[] = {
      "approach 2: read the runs off at these budgets (commas between)", "LIST"},
     {"flops", OPTION_TEXT, FIELD(approach.flops), "6ND", 0, 0, "approach 2: budgets count 6ND, or the table's C",
      "NAME"},
+    {"count-N", OPTION_LIST, FIELD(approach.count_N), "", 0, 0,
+     "count parameters in other ways too, NAME=COLUMN, and compare the exponents (commas between)", "LIST"},
+    {"count-C", OPTION_LIST, FIELD(approach.count_C), "", 0, 0, "the same for operations, beside 6ND", "LIST"},
     {"loss-noise", OPTION_REAL, FIELD(approach.loss_noise), "0", 0, 1,
      "approach 2: standard deviation of ln loss in its replicates (0: that of the surface's residuals)", "x"},
     {"design", OPTION_TEXT, FIELD(design), "", 0, 0,
@@ -178,24 +181,24 @@ static struct error *run(const char *path, const struct command_options *options
 	    .fix = &options->fix,
 	    .how = &how};
 	if (law_is_chosen(&law)) return law_command(&law);
-	struct fit_extra extra[APPROACH_EXTRAS];
-	struct fit_input input = options->input;
-	double *memory = NULL;
-	approach_ask(&options->approach, extra, &input);
-	TRY(fit_points_read(path, &input, &points));
-	print_notes(&points);
 	struct stat status;
 	bool lab = stat(path, &status) == 0 && S_ISDIR(status.st_mode);
-	char *in_lab = lab && !options->out ? path_join(path, "fit.json") : NULL;
+	struct fit_input input = options->input;
+	struct approach_columns columns;
 	struct fit_approach_options approaches;
-	struct error *error = approach_take(&options->approach, path, &points, &approaches, &memory);
-	approaches.lab = lab ? path : NULL;
+	struct error *error = approach_ask(&options->approach, lab, &columns, &input);
+	if (!error) error = fit_points_read(path, &input, &points);
+	if (!error) {
+		print_notes(&points);
+		error = approach_take(&options->approach, path, lab, &points, &columns, &approaches);
+	}
 	how.approaches = &approaches;
+	char *in_lab = lab && !options->out ? path_join(path, "fit.json") : NULL;
 	if (!error && lab && !options->out && !in_lab) error = error_memory(strlen(path) + 10);
 	if (!error) error = fit_all(&points, &how, &fit);
 	if (!error) error = print_and_write(&fit, options, path, options->out ? options->out : in_lab);
 	free(in_lab);
-	free(memory);
+	approach_columns_free(&columns);
 	fit_free(&fit);
 	fit_points_free(&points);
 	return error;

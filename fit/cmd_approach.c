@@ -71,13 +71,65 @@ struct error *optima_command(const struct optima_options *options) {
 
 /* ------------------------------------------------------------------------------------------------- approaches 1 and 2 --- */
 
-enum { EXTRA_CURVE, EXTRA_BUDGET };
+enum { EXTRA_CURVE, EXTRA_BUDGET, EXTRA_COUNTS };
 
-void approach_ask(const struct approach_choices *choices, struct fit_extra *extra, struct fit_input *input) {
+/* NAME=COLUMN, or COLUMN alone, with commas between; both strings go into columns->text, and their places into `at`. */
+static struct error *add_names(
+    const struct option_list *list, bool of_C, struct approach_columns *columns, size_t *at) {
+	for (int i = 0; i < list->count; i++)
+		for (const char *from = list->items[i];; from++) {
+			size_t length = strcspn(from, ","), name = strcspn(from, "=");
+			bool named = name < length;
+			if (length == 0 || (named && (name == 0 || name + 1 == length)))
+				return error_new(
+				    ERROR_USAGE, "--count-%c %.100s: expected NAME=COLUMN, such as %s", of_C ? 'C' : 'N',
+				    list->items[i], of_C ? "exact=flops" : "all=params_total");
+			if (columns->name_count == COUNT_OF(columns->names))
+				return error_new(
+				    ERROR_USAGE, "--count-N and --count-C: more than %zu columns", COUNT_OF(columns->names));
+			struct counting_name *out = &columns->names[columns->name_count];
+			out->of_C = of_C;
+			snprintf(out->name, sizeof out->name, "%.*s", (int)(named ? name : length), from);
+			at[columns->name_count++] = columns->text.length;
+			if (named)
+				text_add(&columns->text, "%.*s", (int)(length - name - 1), from + name + 1);
+			else
+				text_add(&columns->text, "%.*s", (int)length, from);
+			text_add_bytes(&columns->text, "", 1);
+			from += length;
+			if (*from == 0) break;
+		}
+	return NULL;
+}
+
+struct error *approach_ask(
+    const struct approach_choices *choices, bool lab, struct approach_columns *columns, struct fit_input *input) {
+	*columns = (struct approach_columns){0};
+	/* What every lab's table has, unless the user names others. */
+	static const struct option_list lab_N = {.items = {"hidden=N", "with head=N_matmul", "all=N_all"}, .count = 3};
+	static const struct option_list lab_C = {.items = {"exact=C"}, .count = 1};
+	bool own = choices->count_N.count > 0 || choices->count_C.count > 0;
+	size_t at[2 * COUNTING_MOST];
+	TRY(add_names(lab && !own ? &lab_N : &choices->count_N, false, columns, at));
+	TRY(add_names(lab && !own ? &lab_C : &choices->count_C, true, columns, at));
+	TRY(text_error(&columns->text));
+	struct fit_extra *extra = columns->extra;
 	extra[EXTRA_CURVE] = (struct fit_extra){choices->curve ? choices->curve : "", choices->curve ? "curve" : NULL};
 	extra[EXTRA_BUDGET] = (struct fit_extra){choices->budget ? choices->budget : "", choices->budget ? "budget" : NULL};
+	for (size_t k = 0; k < columns->name_count; k++) {
+		struct counting_name *name = &columns->names[k];
+		name->column = columns->text.data + at[k];
+		extra[EXTRA_COUNTS + k] = (struct fit_extra){name->column, !own ? NULL : name->of_C ? "count-C" : "count-N"};
+	}
 	input->extra = extra;
-	input->extra_count = APPROACH_EXTRAS;
+	input->extra_count = EXTRA_COUNTS + columns->name_count;
+	return NULL;
+}
+
+void approach_columns_free(struct approach_columns *columns) {
+	text_free(&columns->text);
+	free(columns->numbers);
+	counting_input_free(&columns->counting);
 }
 
 static struct error *one_of(
@@ -120,23 +172,37 @@ static struct error *labels_of(const char *path, const char *column, const struc
 	return NULL;
 }
 
+/* The N of the fit itself, for a table that names other computes only. */
+static struct error *count_own_N(const struct fit_points *points, struct counting_input *input) {
+	struct counting_column *column = &input->N[0];
+	snprintf(column->name, sizeof column->name, "%s", points->input.N);
+	column->values = array_new(points->count + 1, sizeof *column->values);
+	if (!column->values) return error_memory(points->count * sizeof *column->values);
+	input->N_count = 1;
+	for (size_t i = 0; i < points->count; i++) column->values[i] = points->items[i].N;
+	return NULL;
+}
+
 struct error *approach_take(
-    const struct approach_choices *choices, const char *path, struct fit_points *points,
-    struct fit_approach_options *how, double **memory) {
+    const struct approach_choices *choices, const char *path, bool lab, struct fit_points *points,
+    struct approach_columns *columns, struct fit_approach_options *how) {
 	size_t budgets;
-	*how = (struct fit_approach_options){.noise = choices->loss_noise};
-	*memory = NULL;
+	*how = (struct fit_approach_options){.noise = choices->loss_noise, .lab = lab ? path : NULL};
 	TRY(one_of("flops", choices->flops, "6ND", "C", &how->by_column));
 	TRY(one_of("envelope", choices->envelope, "hull", "buckets", &how->buckets));
 	TRY(budgets_in(&choices->budgets, NULL, &budgets));
 	if (choices->curve) TRY(fit_points_ends(path, choices->curve, EXTRA_CURVE, points));
-	*memory = array_new(budgets + points->count + 1, sizeof **memory);
-	if (!*memory) return error_memory((budgets + points->count) * sizeof **memory);
-	how->budgets = *memory;
-	TRY(budgets_in(&choices->budgets, *memory, &how->budget_count));
+	columns->numbers = array_new(budgets + points->count + 1, sizeof *columns->numbers);
+	if (!columns->numbers) return error_memory((budgets + points->count) * sizeof *columns->numbers);
+	how->budgets = columns->numbers;
+	TRY(budgets_in(&choices->budgets, columns->numbers, &how->budget_count));
 	if (choices->budget) {
-		how->labels = *memory + budgets;
-		TRY(labels_of(path, choices->budget, points, *memory + budgets));
+		how->labels = columns->numbers + budgets;
+		TRY(labels_of(path, choices->budget, points, columns->numbers + budgets));
 	}
+	TRY(counting_from_columns(path, points, columns->names, columns->name_count, EXTRA_COUNTS, &columns->counting));
+	if (lab && choices->count_C.count == 0) TRY(counting_from_lab(path, points, &columns->counting));
+	if (columns->counting.C_count > 0 && columns->counting.N_count == 0) TRY(count_own_N(points, &columns->counting));
+	how->counting = &columns->counting;
 	return NULL;
 }

@@ -125,8 +125,44 @@ static void add_approach2(struct writer *writer, cJSON *root, const struct fit_a
 	or_null(writer, object, "surface_a", bias ? bias->true_a : NAN);
 }
 
+/* ------------------------------------------------------------------------------------------------------------ counting --- */
+
+static void add_counting(struct writer *writer, cJSON *root, const struct counting *counting) {
+	cJSON *array = array_in(writer, root, "counting");
+	for (size_t i = 0; i < counting->count; i++) {
+		const struct counting_row *row = &counting->rows[i];
+		cJSON *object = object_at_end(writer, array);
+		string(writer, object, "N", row->N);
+		string(writer, object, "C", row->C);
+		boolean(writer, object, "converged", row->converged);
+		number(writer, object, "C_per_D_exponent", row->elasticity);
+		const struct {
+			const char *name, *interval_name;
+			double value;
+			struct fit_interval interval;
+		} members[] = {
+		    {"alpha", "alpha_interval", row->surface.alpha, row->alpha},
+		    {"beta", "beta_interval", row->surface.beta, row->beta},
+		    {"E", "E_interval", row->surface.E, row->E},
+		    {"a", "a_interval", row->a, row->a_interval}};
+		for (size_t k = 0; k < COUNT_OF(members); k++) {
+			bool known = row->converged && counting_known(members[k].value, members[k].interval);
+			or_null(writer, object, members[k].name, known ? members[k].value : NAN);
+			if (row->converged) interval(writer, object, members[k].interval_name, members[k].interval);
+		}
+	}
+	struct text words = {0};
+	counting_sentence(counting, &words);
+	struct error *error = text_error(&words);
+	writer->failed = writer->failed || error;
+	error_free(error);
+	string(writer, root, "counting_text", words.data);
+	text_free(&words);
+}
+
 void result_approaches(struct writer *writer, cJSON *root, const struct fit *fit) {
 	if (!fit->approaches) return;
 	add_approach1(writer, root, fit->approaches);
 	add_approach2(writer, root, fit->approaches);
+	if (fit->approaches->counting.count > 0) add_counting(writer, root, &fit->approaches->counting);
 }

@@ -48,7 +48,9 @@ static void text_first(const struct fit_approaches *approaches, struct text *out
 	    out, "\n  %s, %zu points; the choice moves a from %s to %s:\n", choice_words(&first->choices[0], words),
 	    first->choices[0].points, digits(first->low, low), digits(first->high, high));
 	if (approaches->unreadable)
-		text_add(out, "    (records of %d runs are damaged and were passed over)\n", approaches->unreadable);
+		text_add(
+		    out, "    (the records of %d run%s are damaged and were passed over)\n", approaches->unreadable,
+		    approaches->unreadable == 1 ? "" : "s");
 	for (size_t k = 1; k < first->choice_count; k++)
 		text_add(
 		    out, "    %-28s a %s\n", choice_words(&first->choices[k], words), digits(first->choices[k].N.slope, value));
@@ -101,8 +103,52 @@ static void text_second(const struct fit_approaches *approaches, struct text *ou
 	}
 }
 
+void counting_sentence(const struct counting *counting, struct text *out) {
+	const struct counting_row *low = counting->lowest, *high = counting->highest;
+	if (!low || low == high) {
+		text_add_string(out, "No two ways of counting leave an exponent a whose interval is narrower than itself.");
+		return;
+	}
+	char a[SHORT], b[SHORT];
+	bool apart = low->a_interval.high < high->a_interval.low;
+	text_add(
+	    out, "What is counted moves the exponent a from %s (N %s, C %s) to %s (N %s, C %s), by %.3f: %s.",
+	    digits(low->a, a), low->N, low->C, digits(high->a, b), high->N, high->C, high->a - low->a,
+	    apart ? "more than the intervals allow for" : "within the intervals");
+}
+
+static char *fixed(double value, char out[SHORT]) {
+	snprintf(out, SHORT, "%.3f", value);
+	return out;
+}
+
+static void text_counting(const struct counting *counting, struct text *out) {
+	if (counting->count == 0) return;
+	char value[SHORT], between[2 * SHORT];
+	text_add(out, "\n%-12s %-19s %-7s %-17s %s\n", "Counting N", "and C", "a", "90 %", "alpha, beta, E");
+	for (size_t i = 0; i < counting->count; i++) {
+		const struct counting_row *row = &counting->rows[i];
+		text_add(out, "  %-10.10s %-19.19s ", row->N, row->C);
+		if (!row->converged) {
+			text_add_string(out, "not converged\n");
+			continue;
+		}
+		bool known = counting_known(row->a, row->a_interval);
+		text_add(out, "%-7s %-17s", known ? digits(row->a, value) : "?", range(row->a_interval, between));
+		const struct fit_surface *surface = &row->surface;
+		text_add(out, " %s,", counting_known(surface->alpha, row->alpha) ? fixed(surface->alpha, value) : "?");
+		text_add(out, " %s,", counting_known(surface->beta, row->beta) ? fixed(surface->beta, value) : "?");
+		text_add(out, " %s\n", counting_known(surface->E, row->E) ? fixed(surface->E, value) : "?");
+	}
+	struct text words = {0};
+	counting_sentence(counting, &words);
+	if (words.data) wrapped(out, "  ", "  ", words.data);
+	text_free(&words);
+}
+
 void text_approaches(const struct fit *fit, struct text *out) {
 	if (!fit->approaches) return;
 	text_first(fit->approaches, out);
 	text_second(fit->approaches, out);
+	text_counting(&fit->approaches->counting, out);
 }

@@ -118,6 +118,51 @@ check 'buckets, for whom likes them' 0 'buckets of the inner sizes, [0-9]+ point
 check 'a curve of two sizes is none' 3 '' 'column D: another row of this run has another N|column run: another row of this run has another N' \
 	"$rung" fit <(sed '3s/run0,1/run0,2/' "$scratch/curves.csv") --curve run
 
+# Counting: a table that has N and operations in two ways each.
+{
+	echo N,N_all,C,D,loss
+	awk 'BEGIN {srand(1); for (i = 0; i < 6; i++) for (k = 0; k < 6; k++) {
+		N = 1e4 * 2.2 ^ i; D = 1e6 * 2.3 ^ k
+		printf "%.8g,%.8g,%.8g,%.8g,%.9g\n", N, N + 50 * sqrt(N), 8 * N ^ 1.1 * D, D, (0.8 + 19 * N ^ -0.3 + 190 * D ^ -0.35) * exp(0.001 * sin(7 * i + 3 * k * k + i * k))}}'
+} >"$scratch/counts.csv"
+check 'the same runs in every convention' 0 'What is counted moves the exponent a from 0' '' \
+	"$rung" fit "$scratch/counts.csv" --replicates 100 --count-N hidden=N,all=N_all --count-C exact=C
+cp "$scratch/out" "$scratch/counts.txt"
+holds 'four of them in a table' test "$(grep -cE '^  (hidden|all) +(6ND|exact) +0\.[0-9]+ +0\.[0-9]+ to 0\.' "$scratch/counts.txt")" -eq 4
+check 'JSON has them' 0 '"counting": \[' '' "$rung" fit "$scratch/counts.csv" --replicates 100 --count-C exact=C --json
+check 'a convention without a column' 2 '' '--count-N all=: expected NAME=COLUMN' "$rung" fit "$scratch/counts.csv" --count-N all=
+check 'a column that is not there' 3 '' "no column 'M'" "$rung" fit "$scratch/counts.csv" --count-N all=M
+
+# A lab: trunks at a constant rate lie 5 % above the final losses in points.csv; records say what attention costs.
+mkdir -p "$scratch/lab/runs"
+awk -v lab="$scratch/lab" 'BEGIN {
+	print "id,N,N_matmul,N_all,D,C,loss" >(lab "/points.csv")
+	for (r = 0; r < 6; r++) {
+		N = 1e4 * 2.2 ^ r; folder = sprintf("%s/runs/%016x", lab, 100 + r); system("mkdir " folder)
+		printf "{\"format\": 1, \"kind\": \"trunk\", \"status\": \"done\", \"shape\": {\"N\": %.8g}}\n", N >(folder "/run.json")
+		for (k = 0; k < 30; k++) {
+			D = 1e5 * 1.35 ^ k; L = 1.05 * (0.8 + 16 * N ^ -0.3 + 190 * D ^ -0.35)
+			held = k % 2 ? "null" : sprintf("%.9g", L)
+			printf "{\"step\": %d, \"tokens\": %.8g, \"loss\": %.6g, \"held_out\": %s}\n", k, D, L, held >(folder "/log.jsonl")
+		}
+		printf "{\"step\": 30, \"tok" >(folder "/log.jsonl")
+		for (k = 0; k < 5; k++) {
+			D = 1e6 * 2.3 ^ k; id = sprintf("%016x", 10 * r + k); folder = lab "/runs/" id; system("mkdir " folder)
+			printf "{\"format\": 1, \"kind\": \"run\", \"status\": \"done\", \"shape\": {\"N\": %.8g, \"attention_flops\": %.8g}}\n", N, 90 * sqrt(N) >(folder "/run.json")
+			printf "%s,%.8g,%.8g,%.8g,%.8g,%.8g,%.9g\n", id, N, N + 20 * sqrt(N), N + 40 * sqrt(N), D, (6 * N + 300 * sqrt(N)) * D,
+				(0.8 + 16 * N ^ -0.3 + 190 * D ^ -0.35) * exp(0.001 * sin(7 * r + 3 * k * k + r * k)) >(lab "/points.csv")
+		}
+	}
+}'
+check 'the trunks of a lab have a lower edge, and it is said what they are' 0 'lower edge of 6 trunks; at a constant rate, so not final losses' '' \
+	"$rung" fit "$scratch/lab" --replicates 100 --random-seed 1
+cp "$scratch/out" "$scratch/lab.txt"
+holds 'evaluations alone are rows' grep -q '"rows": 90' "$scratch/lab/fit.json"
+holds 'nine conventions are compared' test "$(grep -cE '^  (hidden|with head|all) +(6ND|exact|exact, no attention) +0' "$scratch/lab.txt")" -eq 9
+holds 'the answer fits 80 columns' awk 'length($0) > 80 {print; bad = 1} END {exit bad}' "$scratch/lab.txt"
+echo '{' >"$scratch/lab/runs/0000000000000065/run.json"
+check 'a damaged record is passed over and told' 0 'the records of 1 run are damaged' '' "$rung" fit "$scratch/lab" --replicates 100
+
 published=../shared/data
 if [ -e "$published/porian_optimal_pairs.csv" ]; then
 	check 'published optima of six configurations' 0 '"law": "allocation"' '' "$rung" fit "$published/porian_optimal_pairs.csv" --law allocation \
