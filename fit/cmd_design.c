@@ -224,11 +224,11 @@ static void summary(const struct judged *judged, const struct fit *fit, const ch
 	    out, "%s\n", strncmp(judged->source, "assumed", 7) == 0 ? "assumed (--surface gives another)" : judged->source);
 	text_add(
 	    out,
-	    "\nHalf widths of 90 %% intervals to expect, by least squares (Cramer-Rao):\n  %-10s %-10s  noise %-10.3g  + "
+	    "\nHalf widths of 90 %% intervals to expect, by least squares (Cramer-Rao):\n  %-12s %-10s  noise %-10.3g  + "
 	    "%.3g a rung\n",
 	    "", "value", outlooks[0].noise.point, outlooks[1].noise.rung);
 	for (int k = 0; k < (int)COUNT_OF(names); k++) {
-		text_add(out, "  %-10s %-10s", names[k], digits(value_of(judged, k), value));
+		text_add(out, "  %-12s %-10s", names[k], digits(value_of(judged, k), value));
 		for (int o = 0; o < 2; o++) {
 			if (determined(judged, &outlooks[o], k)) {
 				if (k == 1 || k == 2)
@@ -239,15 +239,16 @@ static void summary(const struct judged *judged, const struct fit *fit, const ch
 				text_add(out, "  %-16s", "not determined");
 			}
 		}
-		text_add_string(out, "\n");
+		end_line(out);
 	}
 	struct fit_optimum optimum = fit_optimal(&judged->surface, judged->C);
 	char label[SHORT];
 	snprintf(label, sizeof label, "N*(%.1e)", judged->C);
-	text_add(out, "  %-10s %-9s", label, count(optimum.N, N));
+	text_add(out, "  %-12s %-10s", label, count(optimum.N, N));
 	for (int o = 0; o < 2; o++) add_factor(out, outlooks[o].log_N);
-	text_add_string(out, "\n  next rung ");
-	text_add(out, " %-10s", digits(fit_surface_loss(&judged->surface, judged->next_N, judged->next_D), value));
+	end_line(out);
+	digits(fit_surface_loss(&judged->surface, judged->next_N, judged->next_D), value);
+	text_add(out, "  %-12s %-10s", "next rung", value);
 	for (int o = 0; o < 2; o++) {
 		char percent[SHORT];
 		if (isfinite(outlooks[o].next))
@@ -256,8 +257,9 @@ static void summary(const struct judged *judged, const struct fit *fit, const ch
 			snprintf(percent, sizeof percent, "no bound");
 		text_add(out, "  %-16s", percent);
 	}
+	end_line(out);
 	text_add(
-	    out, "\n  (N = %s, D = %s)\nThe Huber fit's are %.3g times as wide at this noise.\n", count(judged->next_N, N),
+	    out, "  (N = %s, D = %s)\nThe Huber fit's are %.3g times as wide at this noise.\n", count(judged->next_N, N),
 	    count(judged->next_D, D), fit_huber_inflation(outlooks[0].noise.point));
 	write_warning_lines(fit, out);
 }

@@ -1,5 +1,6 @@
 /* laws.c - the laws that users can name, and what they are told about them. */
 #include "fit/chosen.h"
+#include "fit/words.h"
 
 #include <math.h>
 #include <string.h>
@@ -45,7 +46,9 @@ void laws_help(struct text *out) {
 		const struct law *law = law_at(l);
 		if ((int)law->domain != domain) text_add(out, "\n%s\n", domains[law->domain]);
 		domain = law->domain;
-		text_add(out, "  %s\n    %s\n    parameters:", law->name, law->formula);
+		text_add(out, "  %s\n", law->name);
+		wrapped(out, "    ", "      ", law->formula);
+		text_add_string(out, "    parameters:");
 		for (int j = 0; j < law_parameters(law); j++) text_add(out, " %s", law->parameters[j].name);
 		text_add(out, "\n    %s\n", law->paper);
 	}

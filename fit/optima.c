@@ -228,7 +228,7 @@ void optima_summary(
 		    points->left_out[0].reason, points->left_out_count == 1 ? "" : ", or the like");
 	text_add(out, "  %3s  %-9s %-18s", "", "a", "90 % interval");
 	if (!optima->D_derived) text_add(out, "  %-9s %-18s", "b", "90 % interval");
-	text_add_string(out, "\n");
+	end_line(out);
 	for (size_t g = 0; g < optima->count; g++) {
 		const struct optima_group *group = &optima->groups[g];
 		text_add(out, "  %3zu", group->count);
@@ -237,8 +237,9 @@ void optima_summary(
 		else
 			add_exponent(out, &group->N);
 		if (!isnan(group->N.slope) && !optima->D_derived) add_exponent(out, &group->D);
-		for (size_t k = 0; k < optima->by_count; k++) text_add(out, "%s%s", k ? ", " : "\n         ", group->key[k]);
-		text_add_string(out, "\n");
+		end_line(out);
+		for (size_t k = 0; k < optima->by_count; k++) text_add(out, "%s%s", k ? ", " : "         ", group->key[k]);
+		if (optima->by_count) text_add_string(out, "\n");
 	}
 	const char *code, *words = doubt_of(optima, &code);
 	if (!words) return;

@@ -83,4 +83,10 @@ static inline void wrapped(struct text *out, const char *first, const char *rest
 /* The warnings, a paragraph each (text.c). */
 void write_warning_lines(const struct fit *fit, struct text *out);
 
+/* Ends the line that `out` is at, without the blanks that its last column was filled up with. */
+static inline void end_line(struct text *out) {
+	while (out->length && out->data[out->length - 1] == ' ') out->length--;
+	text_add_string(out, "\n");
+}
+
 #endif
