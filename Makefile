@@ -42,7 +42,7 @@ MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: force rung all help setup check-packages test demo soak fuzz lint format clean
+.PHONY: force rung all help setup check-packages test demo soak fuzz coverage lint format clean
 
 rung: check-packages ## build ./rung (the default)
 	@$(MAKE) --no-print-directory -s $(build)/rung
@@ -73,6 +73,9 @@ soak: setup ## kill a ladder 2000 times, for 30 minutes or more (kills=n minutes
 
 fuzz: setup ## a minute of fuzzing for every reader (seconds=n, runs=n, targets="corpus points")
 	@RUNS=$(runs) scripts/fuzz.sh $(or $(seconds),60) $(targets)
+
+coverage: setup ## which lines and branches the tests reach (needs gcovr: scripts/setup.sh --tools)
+	@scripts/coverage.sh
 
 lint: ## formatting, floors between folders, compiler warnings of gcc and clang
 	@scripts/lint.sh

@@ -14,6 +14,7 @@
 
 #define PRINTF_LIKE(format_at, first) __attribute__((format(printf, format_at, first)))
 #define MUST_CHECK __attribute__((warn_unused_result))
+#define NEVER_NULL __attribute__((returns_nonnull))
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 /* ------------------------------------------------------------------------------------------------ errors (error.c) --- */
@@ -33,15 +34,15 @@ struct error {
 };
 
 /* Never NULL: out of memory yields a constant error that says so. */
-MUST_CHECK struct error *error_new(enum error_kind kind, const char *format, ...) PRINTF_LIKE(2, 3);
+MUST_CHECK NEVER_NULL struct error *error_new(enum error_kind kind, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* Puts "context: " in front of the message of `error` (which may be NULL: then NULL comes back). */
 MUST_CHECK struct error *error_within(struct error *error, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* From errno: "cannot <verb> <path>: <reason>", with a hint for a full disk or a missing permission. */
-MUST_CHECK struct error *error_system(const char *verb, const char *path);
+MUST_CHECK NEVER_NULL struct error *error_system(const char *verb, const char *path);
 
-MUST_CHECK struct error *error_memory(size_t bytes);
+MUST_CHECK NEVER_NULL struct error *error_memory(size_t bytes);
 void error_free(struct error *error);
 
 /* Returns from the calling function when `call` fails. For functions that hold nothing; others use goto. */

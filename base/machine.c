@@ -167,7 +167,8 @@ __attribute__((noinline)) static lanes multiply_add(lanes start, lanes factor, l
 double machine_peak_gflops(double seconds) {
 	volatile float sink = 0.999f, one = 1; /* what the compiler may neither know before nor leave out after */
 	const double flops = 2.0 * SUMS * ROUNDS * (double)(sizeof(lanes) / sizeof(float));
-	double best = 0, begin = clock_seconds(), now = begin;
+	const double begin = clock_seconds();
+	double best = 0, now;
 	do {
 		lanes factor = (lanes){0} + sink, offset = (lanes){0} + one;
 		double before = clock_seconds();

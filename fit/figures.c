@@ -12,8 +12,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern char **environ;
-
 #define INK "#333333"
 #define SOFT "#8a8f98"
 #define ACCENT "#0b7285"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Checks that need no run: the floors between folders, who may print or exit, formatting, warnings of both compilers.
+# Checks that need no run: the floors between folders, who may print or exit, formatting, warnings of both compilers,
+# clang-tidy (.clang-tidy) and cppcheck (.cppcheck). A tool that is missing is named and passed over.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 bad=0
@@ -44,6 +45,23 @@ if command -v clang-format >/dev/null; then
 	clang-format --dry-run -Werror rung.c ./*/*.[ch] >&2 || bad=1
 else
 	echo "note: clang-format is not installed; formatting not checked" >&2
+fi
+# The Makefile defines these two on the command line.
+export flags="-std=c17 -D_GNU_SOURCE -I. -fopenmp -DRUNG_VERSION=__FILE__ -DCHART_JS=__FILE__ $(pkg-config --cflags openblas libcjson libzstd)"
+if command -v clang-tidy >/dev/null; then
+	# Files that are assembled or compiled once for each instruction set are left to the compilers.
+	printf '%s\n' rung.c {base,data,model,train,sweep,fit}/*.c | grep -vE '^(fit/asset|model/vector)\.c$' |
+		xargs -P "$(nproc)" -n 4 sh -c 'clang-tidy --quiet "$@" -- $flags 2>/dev/null' tidy >&2 || bad=1
+else
+	echo "note: clang-tidy is not installed (scripts/setup.sh --tools); not run" >&2
+fi
+if command -v cppcheck >/dev/null; then
+	cppcheck --quiet -j "$(nproc)" --std=c11 -I. --enable=warning,performance,portability --inline-suppr \
+		--suppressions-list=.cppcheck --error-exitcode=1 -D__GNUC__=12 \
+		--include="$(pkg-config --variable=includedir libcjson)/cjson/cJSON.h" \
+		rung.c base data model train sweep fit >&2 || bad=1
+else
+	echo "note: cppcheck is not installed (scripts/setup.sh --tools); not run" >&2
 fi
 for compiler in gcc clang; do
 	command -v "$compiler" >/dev/null || continue

@@ -29,6 +29,7 @@ tools=(
 	"command clang-tidy clang-tidy"
 	"command cppcheck cppcheck"
 	"command valgrind valgrind"
+	"command gcovr gcovr"
 	"fuzzer - libclang-rt-dev"
 	"openmp - libomp-dev"
 )

@@ -15,8 +15,6 @@
 #define PROGRAM "/proc/self/exe"
 #define CANNOT_START 127 /* exit code, as of a shell */
 
-extern char **environ;
-
 /* Ours, but one thread each where nobody says more, and nothing that would bind threads to the same core in all of them. The array is the
  * caller's; the strings are the environment's own. */
 static char **single_threaded_environment(void) {

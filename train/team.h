@@ -18,6 +18,6 @@ void team_open(struct team *team, int threads);
 /* One line of what is heard. */
 void team_take(struct team *team, const char *line);
 /* For train_job.threads_now: takes in what has been said meanwhile; never waits. */
-int team_threads(void *team);
+int team_threads(void *context);
 
 #endif
