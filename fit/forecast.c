@@ -45,29 +45,20 @@ static struct error *check_untrained(
 	return NULL;
 }
 
-/* The rows that are not at a target, their rungs numbered anew. Strings stay those of `points`. */
+/* The rows that are not at a target. */
 static struct error *untouched(
     const struct fit_points *points, const struct targets *targets, struct fit_points *rest) {
-	*rest = (struct fit_points){0};
-	rest->items = array_new(points->count + 1, sizeof *rest->items);
-	int *rung = array_new((size_t)points->rungs + 1, sizeof *rung); /* new number and one; 0: none yet */
-	if (!rest->items || !rung) {
-		free(rung);
-		fit_points_free(rest);
-		return error_memory(points->count * sizeof *rest->items);
-	}
+	bool *kept = array_new(points->count + 1, sizeof *kept);
+	if (!kept) return error_memory(points->count);
 	for (size_t i = 0; i < points->count; i++) {
-		struct fit_point point = points->items[i];
-		bool held = false;
-		for (size_t k = 0; k < targets->count && !held; k++)
-			held = same_place(point.N, point.D, targets->items[k].N, targets->items[k].D);
-		if (held) continue;
-		if (rung[point.rung] == 0) rung[point.rung] = ++rest->rungs;
-		point.rung = rung[point.rung] - 1;
-		rest->items[rest->count++] = point;
+		const struct fit_point *point = &points->items[i];
+		kept[i] = true;
+		for (size_t k = 0; k < targets->count && kept[i]; k++)
+			kept[i] = !same_place(point->N, point->D, targets->items[k].N, targets->items[k].D);
 	}
-	free(rung);
-	return NULL;
+	struct error *error = points_kept(points, kept, rest);
+	free(kept);
+	return error;
 }
 
 static int by_place(const void *a, const void *b) {

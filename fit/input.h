@@ -229,4 +229,8 @@ MUST_CHECK struct error *number_rungs(struct fit_points *points, const char *con
 /* Numbers the distinct seeds, in the order of their text: -1 where it is empty, and for all where `seeds` is NULL. */
 MUST_CHECK struct error *number_seeds(struct fit_points *points, const char *const *seeds);
 
+/* The rows for which `kept` (count) says so, their rungs numbered anew. What they point into stays that of `points`, which
+ * must outlive them; fit_points_free. */
+MUST_CHECK struct error *points_kept(const struct fit_points *points, const bool *kept, struct fit_points *rest);
+
 #endif

@@ -1,4 +1,5 @@
 /* prediction.c - the largest rung, predicted from the smaller ones as if it had not been trained yet. */
+#include "fit/input.h"
 #include "fit/law.h"
 
 #include <math.h>
@@ -6,25 +7,14 @@
 
 #define SAME_SIZE 1e-9 /* relative, as in design.c */
 
-/* The points below `N`, with their rungs numbered anew. Strings stay those of `points`. */
+/* The points below `N`. */
 static struct error *smaller_points(const struct fit_points *points, double N, struct fit_points *smaller) {
-	*smaller = (struct fit_points){0};
-	smaller->items = array_new(points->count + 1, sizeof *smaller->items);
-	int *rung = array_new((size_t)points->rungs + 1, sizeof *rung); /* new number and one; 0: none yet */
-	if (!smaller->items || !rung) {
-		free(rung);
-		fit_points_free(smaller);
-		return error_memory(points->count * sizeof *smaller->items);
-	}
-	for (size_t i = 0; i < points->count; i++) {
-		struct fit_point point = points->items[i];
-		if (point.N * (1 + SAME_SIZE) >= N) continue;
-		if (rung[point.rung] == 0) rung[point.rung] = ++smaller->rungs;
-		point.rung = rung[point.rung] - 1;
-		smaller->items[smaller->count++] = point;
-	}
-	free(rung);
-	return NULL;
+	bool *kept = array_new(points->count + 1, sizeof *kept);
+	if (!kept) return error_memory(points->count);
+	for (size_t i = 0; i < points->count; i++) kept[i] = points->items[i].N * (1 + SAME_SIZE) < N;
+	struct error *error = points_kept(points, kept, smaller);
+	free(kept);
+	return error;
 }
 
 static int by_horizon(const void *a, const void *b, void *context) {

@@ -46,6 +46,26 @@ struct error *number_rungs(struct fit_points *points, const char *const *names) 
 	return NULL;
 }
 
+struct error *points_kept(const struct fit_points *points, const bool *kept, struct fit_points *rest) {
+	*rest = (struct fit_points){.seeds = points->seeds};
+	rest->items = array_new(points->count + 1, sizeof *rest->items);
+	int *number = array_new((size_t)points->rungs + 1, sizeof *number); /* the new one and 1; 0: none yet */
+	if (!rest->items || !number) {
+		free(number);
+		fit_points_free(rest);
+		return error_memory(points->count * sizeof *rest->items);
+	}
+	for (size_t i = 0; i < points->count; i++) {
+		if (!kept[i]) continue;
+		struct fit_point *point = &rest->items[rest->count++];
+		*point = points->items[i];
+		if (number[point->rung] == 0) number[point->rung] = ++rest->rungs;
+		point->rung = number[point->rung] - 1;
+	}
+	free(number);
+	return NULL;
+}
+
 struct error *number_seeds(struct fit_points *points, const char *const *seeds) {
 	struct member *members = array_new(points->count + 1, sizeof *members);
 	size_t known = 0;
