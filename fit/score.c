@@ -77,7 +77,7 @@ static struct error *count_used(const struct forecast *forecast, const struct fi
 
 /* --------------------------------------------------------------------------------------------------------- scoring --- */
 
-static bool inside(struct fit_interval interval, double value) {
+static bool is_inside(struct fit_interval interval, double value) {
 	return value >= interval.low && value <= interval.high;
 }
 
@@ -90,8 +90,8 @@ static void score_run(const struct forecast *forecast, struct scored *run) {
 	}
 	run->z = mixture_z(&prospects[BY_LAW].mixture, loss);
 	run->below = mixture_below(&prospects[BY_LAW].mixture, loss);
-	run->in_half = inside(prospects[BY_LAW].half, loss);
-	run->in_most = inside(prospects[BY_LAW].most, loss);
+	run->in_half = is_inside(prospects[BY_LAW].half, loss);
+	run->in_most = is_inside(prospects[BY_LAW].most, loss);
 }
 
 static void sum_up(struct score *score) {
@@ -188,17 +188,17 @@ static double binomial_below(size_t k, size_t n, double p) {
 	return sum;
 }
 
-struct fit_interval binomial_interval(size_t came_true, size_t of, double level) {
+struct fit_interval binomial_interval(size_t inside, size_t of, double level) {
 	struct fit_interval interval = {0, 1};
 	double tail = (1 - level) / 2;
 	for (int end = 0; end < 2; end++) {
 		/* The p at which so many, or so few, would be as unlikely as `tail`. */
-		if (end == 0 ? came_true == 0 : came_true == of) continue;
+		if (end == 0 ? inside == 0 : inside == of) continue;
 		double low = 0, high = 1;
 		for (int round = 0; round < 60; round++) {
 			double p = (low + high) / 2;
 			bool too_low =
-			    end == 0 ? 1 - binomial_below(came_true - 1, of, p) < tail : binomial_below(came_true, of, p) > tail;
+			    end == 0 ? 1 - binomial_below(inside - 1, of, p) < tail : binomial_below(inside, of, p) > tail;
 			*(too_low ? &low : &high) = p;
 		}
 		*(end == 0 ? &interval.low : &interval.high) = (low + high) / 2;
