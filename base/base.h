@@ -323,6 +323,4 @@ int command_find(
     const char *program, const char *about, const void *rows, size_t count, size_t size, int argc, char **argv,
     int *found);
 
-int doctor_command(int argc, char **argv); /* rung doctor */
-
 #endif

@@ -51,6 +51,19 @@ assert [a[k] for k in ('width', 'depth', 'context', 'batch', 'vocab', 'threads')
 assert a['kernels'] == '$kernels' or '$kernels' == 'auto'
 $agrees" "$rung" bench step "${small[@]}" "${briefly[@]}" --kernels "$kernels" --json
 done
+json 'step --blas all' "
+assert a['kernels'] == 'portable' and len(a['blas']) == 15
+$agrees" "$rung" bench step "${small[@]}" "${briefly[@]}" --kernels portable --blas all --json
+json 'step --blas LIST' "
+assert a['blas'] == ['qkv forward', 'head to weight']
+$agrees" "$rung" bench step "${small[@]}" "${briefly[@]}" --blas 'head to weight, qkv forward' --json
+json 'step: OpenBLAS is not even asked about small matrices' "
+assert a['blas'] == []
+$agrees" "$rung" bench step "${small[@]}" "${briefly[@]}" --blas auto --json
+check 'step: the table says what OpenBLAS computes' 0 'and OpenBLAS for mlp.in forward' '' \
+	"$rung" bench step "${small[@]}" "${briefly[@]}" --blas 'mlp.in forward'
+check 'step: a product that there is not' 2 '' "--blas: there is no product 'sums' .*mlp.out to weight" \
+	"$rung" bench step "${small[@]}" --blas sums
 json 'step --threads 2' "
 assert a['threads'] == 2
 $agrees" "$rung" bench step "${small[@]}" "${briefly[@]}" --threads 2 --json

@@ -15,6 +15,7 @@ check 'a full disk is no success' 1 none '^error: cannot write to standard outpu
 check 'a closed standard output is no success' 1 none '^error: cannot write to standard output' closed "$rung" --help
 check 'doctor --help shows defaults' 0 '--seconds S .*\[0.5\]' none "$rung" doctor --help
 check 'doctor' 0 '^peak +[0-9.]+ GFLOP/s on one core' none "$rung" doctor --seconds 0.05
+check 'doctor: who would compute a wide model' 0 '^kernels +at width 512 (avx|portable)' none "$rung" doctor --seconds 0.05
 check 'doctor: denormals are flushed in main' 0 '"denormals_flushed": true' none "$rung" doctor --json --seconds 0.05
 
 # Every command in the list answers --help, and its help names it.

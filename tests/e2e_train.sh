@@ -24,6 +24,21 @@ check 'a finished run is not trained again' 0 '^held-out loss' '' train --out wh
 check 'train --json' 0 '^\{"event":"done","steps":313,' '' train --out json --json
 hash=$(member whole/run.json weights_hash)
 holds 'the same config gives the same weights' test "$hash" = "$(member json/run.json weights_hash)"
+# Who computes it stands in the record, and others come to another result.
+train --out mixed --kernels portable --blas all >/dev/null
+holds 'the record names the kernels' grep -q '"name": "portable"' mixed/run.json
+holds 'and every product of OpenBLAS' test "$(grep -oE '"(qkv|out|mlp.in|mlp.out|head) (forward|to input|to weight)"' mixed/run.json | wc -l)" = 15
+holds 'which changes bits' test "$hash" != "$(member mixed/run.json weights_hash)"
+# Stopped after its first checkpoints, and gone on with by a command that does not name them.
+begun() { ls begun/step-*.state.safetensors >/dev/null 2>&1; }
+train --out begun --kernels portable --blas all --checkpoint-seconds 0 >/dev/null 2>&1 &
+until begun || ! kill -0 $! 2>/dev/null; do :; done
+kill -9 $! 2>/dev/null
+wait $! 2>/dev/null
+check 'other kernels than those it was begun with' 2 '' 'was begun with the kernels portable, and OpenBLAS for qkv forward' \
+	train --out begun --kernels portable
+check 'goes on with those it was begun with' 0 '^held-out loss' '' train --out begun
+holds 'to the same weights' test "$(member mixed/run.json weights_hash)" = "$(member begun/run.json weights_hash)"
 # Eight micro-batches of 256 tokens a step.
 large=(--width 16 --depth 1 --context 64 --batch 32 --tokens 80K --warmup-tokens 4K --eval-tokens 8K --quiet)
 for threads in 1 2 3 5; do "$rung" train --corpus a.corpus "${large[@]}" --threads $threads --out threads$threads >/dev/null; done

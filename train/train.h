@@ -161,5 +161,6 @@ int train_command(int argc, char **argv);  /* rung train */
 int eval_command(int argc, char **argv);   /* rung eval */
 int sample_command(int argc, char **argv); /* rung sample */
 int bench_command(int argc, char **argv);  /* rung bench */
+int doctor_command(int argc, char **argv); /* rung doctor */
 
 #endif
