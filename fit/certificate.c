@@ -25,6 +25,11 @@ static int free_block(const struct law *law, uint32_t without, const double *mat
 	return n;
 }
 
+/* A minimum that one start found, or none, counts when a third of the searches from around it come back. */
+static bool confirmed(const struct solution *solution) {
+	return solution->around > 0 && 3 * solution->returned >= solution->around;
+}
+
 void law_certify(
     const struct law *law, const struct table *table, const struct solution *solution,
     struct fit_certificate *certificate) {
@@ -37,6 +42,8 @@ void law_certify(
 	    .spread = solution->spread,
 	    .moved = solution->moved,
 	    .equals_start = solution->equals_start,
+	    .around = solution->around,
+	    .returned = solution->returned,
 	    .gradient = solution->slope,
 	    .iterations = solution->iterations,
 	    .at_bound = solution->at_bound};
@@ -56,7 +63,7 @@ void law_certify(
 		certificate->doubt = "a parameter other than E lies at a bound of the search";
 	else if (!(solution->slope <= SLOPE_MOST))
 		certificate->doubt = "the slope of the objective does not vanish";
-	else if (solution->agreeing < LEAST_AGREEING)
+	else if (solution->agreeing < LEAST_AGREEING && !confirmed(solution))
 		certificate->doubt = "no second start came to the same objective";
 	else if (solution->equals_start)
 		certificate->doubt = "the solution equals a start of the search, from which nothing moved";
@@ -72,4 +79,21 @@ double law_rms(const struct law *law, const struct table *table, const double *x
 		total += table->weight[i];
 	}
 	return sqrt(sum / total);
+}
+
+void certificate_in_words(
+    const struct fit_certificate *certificate, const char *const *names, uint32_t at_bound, struct text *out) {
+	char around[64] = "";
+	if (certificate->around > 0)
+		snprintf(around, sizeof around, " and %d of %d around them", certificate->returned, certificate->around);
+	text_add(
+	    out,
+	    "%d of %d starts agree%s, within %.2g; slope %.1e; condition %.3g of the Hessian, %.3g of the design; moved "
+	    "%.2g; at a bound:",
+	    certificate->agreeing, certificate->starts, around, certificate->spread, certificate->gradient,
+	    certificate->condition, certificate->design_condition, certificate->moved);
+	for (int j = 0; j < MOST_PARAMETERS; j++)
+		if (at_bound >> j & 1) text_add(out, " %s", names[j]);
+	if (at_bound == 0) text_add_string(out, " none");
+	if (certificate->equals_start) text_add_string(out, "; ALARM: the solution equals a start");
 }

@@ -238,6 +238,20 @@ static bool is_wide(const struct chosen_parameter *parameter) {
 	return !parameter->identified && !parameter->flat && !parameter->at_bound;
 }
 
+static void warn_of_flat(struct chosen *chosen, const struct chosen_parameter *parameter) {
+	double low = parameter->profile.low, high = parameter->profile.high;
+	bool below = low == 0 || isinf(low), above = isinf(high);
+	char values[80] = "at all";
+	if (!below && !above) snprintf(values, sizeof values, "from %.4g to %.4g", low, high);
+	if (!below && above) snprintf(values, sizeof values, "from %.4g upwards", low);
+	if (below && !above) snprintf(values, sizeof values, "up to %.4g", high);
+	warn(
+	    chosen, "flat_profile",
+	    "The profile of %s is flat: with any value %s the objective, minimised over the other parameters, is no more "
+	    "than %.3g above its minimum, which noise explains. Quote the range, not the number.",
+	    parameter->name, values, chosen->threshold);
+}
+
 static void add_warnings(struct chosen *chosen) {
 	if (!chosen->converged)
 		warn(
@@ -251,13 +265,7 @@ static void add_warnings(struct chosen *chosen) {
 			    chosen, "at_bound", "%s lies at a bound of the search (%.6g)%s", parameter->name, parameter->value,
 			    chosen->law.floors >> j & 1 ? ": the best fit has no floor at all."
 			                                : ": the data do not determine it.");
-		if (parameter->flat)
-			warn(
-			    chosen, "flat_profile",
-			    "The profile of %s is flat: with any value from %.4g to %.4g the objective, minimised over the other "
-			    "parameters, is no more than %.3g above its minimum, which noise explains. Quote the range, not the "
-			    "number.",
-			    parameter->name, parameter->profile.low, parameter->profile.high, chosen->threshold);
+		if (parameter->flat) warn_of_flat(chosen, parameter);
 	}
 	struct text wide = {0};
 	if (chosen->converged) name_parameters(chosen, is_wide, &wide);
@@ -334,8 +342,10 @@ static struct error *go_on(
 	allocate(chosen, published, &chosen->a, &chosen->G);
 	chosen->b = 1 - chosen->a;
 	bool spare = chosen->table.count > (size_t)law_free(&chosen->law) && law_free(&chosen->law) > 0;
-	if (spare) TRY(draw_intervals(chosen, options->how));
-	if (spare) TRY(chosen_profiles(chosen));
+	if (spare && chosen->converged) {
+		TRY(draw_intervals(chosen, options->how));
+		TRY(chosen_profiles(chosen));
+	}
 	identify(chosen);
 	TRY(make_predictions(points, options, chosen));
 	/* Laws of N and D meet laws of C on the frontier, as they do without --law. */

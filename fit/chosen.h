@@ -91,9 +91,9 @@ void chosen_summary(const struct chosen *chosen, const char *source, struct text
 struct law_options {
 	const char *path, *out;
 	struct fit_input input;
-	const char *law, *of, *objective, *unique; /* of: "N", "D", "C"; NULL where not given */
-	double delta, over, under;                 /* 0 where not given */
-	bool tied, all, json;
+	const char *law, *objective, *unique; /* unique: NULL where not given */
+	double delta, over, under;            /* 0 where not given */
+	bool tied, json;
 	const struct option_list *fix;
 	const struct fit_options *how;
 };

@@ -27,10 +27,13 @@ static void add_law(struct writer *writer, cJSON *root, const struct chosen *cho
 
 /* A fit that did not earn its certificate has no parameters but nulls: what it has stands under "unconverged". */
 static void add_parameters(struct writer *writer, cJSON *root, const struct chosen *chosen) {
-	cJSON *values = object_in(writer, root, chosen->converged ? "parameters" : "unconverged");
-	for (int j = 0; j < chosen->count; j++)
-		number(writer, values, chosen->parameters[j].name, chosen->parameters[j].value);
-	if (!chosen->converged) string(writer, root, "parameters", NULL);
+	cJSON *values = object_in(writer, root, "parameters");
+	cJSON *withheld = chosen->converged ? NULL : object_in(writer, root, "unconverged");
+	for (int j = 0; j < chosen->count; j++) {
+		const struct chosen_parameter *parameter = &chosen->parameters[j];
+		if (!chosen->converged) string(writer, values, parameter->name, NULL);
+		number(writer, chosen->converged ? values : withheld, parameter->name, parameter->value);
+	}
 	cJSON *identified = object_in(writer, root, "identified"), *intervals = object_in(writer, root, "intervals");
 	cJSON *profiles = object_in(writer, root, "profiles"), *held = array_in(writer, root, "held");
 	for (int j = 0; j < chosen->count; j++) {
@@ -63,6 +66,20 @@ static void add_certificate(struct writer *writer, cJSON *root, const struct cho
 		if (!chosen->parameters[j].at_bound) continue;
 		cJSON *name = cJSON_CreateString(chosen->parameters[j].name);
 		if (!name || !cJSON_AddItemToArray(at_bound, name)) writer->failed = true;
+	}
+}
+
+static void add_minima(struct writer *writer, cJSON *root, const struct chosen *chosen) {
+	cJSON *array = array_in(writer, root, "minima");
+	for (int m = 0; m < chosen->solution.minimum_count; m++) {
+		const struct law_minimum *minimum = &chosen->solution.minima[m];
+		double published[MOST_PARAMETERS];
+		law_publish(&chosen->law, &chosen->table, minimum->x, published);
+		cJSON *at = object_at_end(writer, array);
+		number(writer, at, "objective", law_objective(&chosen->law, &chosen->table, minimum->x));
+		number(writer, at, "searches", minimum->searches);
+		cJSON *values = object_in(writer, at, "parameters");
+		for (int j = 0; j < chosen->count; j++) number(writer, values, chosen->parameters[j].name, published[j]);
 	}
 }
 
@@ -141,6 +158,7 @@ struct error *chosen_to_json(const struct chosen *chosen, cJSON **root) {
 	add_law(&writer, *root, chosen);
 	add_parameters(&writer, *root, chosen);
 	add_certificate(&writer, *root, chosen);
+	add_minima(&writer, *root, chosen);
 	add_bootstrap(&writer, *root, chosen);
 	if (chosen->converged && !isnan(chosen->a)) {
 		cJSON *allocation = object_in(&writer, *root, "allocation");

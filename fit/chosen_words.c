@@ -6,12 +6,6 @@
 #include <math.h>
 #include <string.h>
 
-/* Eight digits: published parameters that are rounded to two move an optimum by factors. */
-static char *exactly(double value, char out[SHORT]) {
-	snprintf(out, SHORT, "%.8g", value);
-	return out;
-}
-
 static void put_header(const struct chosen *chosen, const char *source, struct text *out) {
 	static const char *const slices[] = {
 	    [FIT_N] = "at the largest D that all sizes share",
@@ -39,7 +33,9 @@ static void put_header(const struct chosen *chosen, const char *source, struct t
 static void put_parameters(const struct chosen *chosen, struct text *out) {
 	char value[SHORT], between[2 * SHORT];
 	if (chosen->converged && law_free(&chosen->law) > 0)
-		text_add(out, "  converged: %d of %d starts agree\n", chosen->certificate.agreeing, chosen->certificate.starts);
+		text_add(
+		    out, "  converged: %d of %d starts agree%s\n", chosen->certificate.agreeing, chosen->certificate.starts,
+		    chosen->solution.minimum_count > 1 ? "; there are other minima, see below" : "");
 	else if (chosen->converged)
 		text_add_string(out, "  every parameter is held: evaluated, not fitted\n");
 	else
@@ -52,13 +48,32 @@ static void put_parameters(const struct chosen *chosen, struct text *out) {
 		exactly(parameter->value, value);
 		/* Where the search ended, but not an estimate. */
 		bool doubtful = chosen->converged && !parameter->identified;
-		if (doubtful) snprintf(value, sizeof value, "(%.8g)", parameter->value);
+		if (doubtful) snprintf(value, sizeof value, "(%.7g)", parameter->value);
 		if (doubtful && !*note) note = "  not determined";
 		text_add(
 		    out, "  %-10s %-16s %s%s\n", parameter->name, value,
 		    isnan(parameter->interval.low) ? "" : range(parameter->interval, between), note);
 		if (!isnan(parameter->profile.low))
 			text_add(out, "  %-10s %-16s %s (profile)\n", "", "", range(parameter->profile, between));
+	}
+}
+
+/* Minima that a search ended in and that are not the lowest. */
+static void put_minima(const struct chosen *chosen, struct text *out) {
+	for (int m = 1; m < chosen->solution.minimum_count; m++) {
+		const struct law_minimum *minimum = &chosen->solution.minima[m];
+		double published[MOST_PARAMETERS];
+		struct text words = {0};
+		char value[SHORT];
+		law_publish(&chosen->law, &chosen->table, minimum->x, published);
+		text_add(
+		    &words, "%.10g (%d search%s):", law_objective(&chosen->law, &chosen->table, minimum->x), minimum->searches,
+		    minimum->searches == 1 ? "" : "es");
+		for (int j = 0; j < chosen->count; j++)
+			if (!chosen->parameters[j].held)
+				text_add(&words, " %s %s", chosen->parameters[j].name, exactly(published[j], value));
+		wrapped(out, m == 1 ? "  other minima " : "               ", "               ", words.data ? words.data : "");
+		text_free(&words);
 	}
 }
 
@@ -73,22 +88,12 @@ static void put_certificate(const struct chosen *chosen, struct text *out) {
 		text_add(out, "; %.2g %% a point, %.2g %% a rung", 100 * chosen->noise.point, 100 * chosen->noise.rung);
 	text_add_string(out, "\n");
 	if (law_free(&chosen->law) > 0) {
+		const char *names[MOST_PARAMETERS];
+		for (int j = 0; j < chosen->count; j++) names[j] = chosen->parameters[j].name;
 		text_clear(&words);
-		text_add(
-		    &words,
-		    "%d of %d starts agree, within %.2g; slope %.1e; condition %.3g of the Hessian, %.3g of the design; "
-		    "moved %.2g; at a bound:",
-		    certificate->agreeing, certificate->starts, certificate->spread, certificate->gradient,
-		    certificate->condition, certificate->design_condition, certificate->moved);
-		bool any = false;
-		for (int j = 0; j < chosen->count; j++)
-			if (chosen->parameters[j].at_bound) {
-				text_add(&words, " %s", chosen->parameters[j].name);
-				any = true;
-			}
-		if (!any) text_add_string(&words, " none");
-		if (certificate->equals_start) text_add_string(&words, "; ALARM: the solution equals a start");
+		certificate_in_words(certificate, names, certificate->at_bound, &words);
 		wrapped(out, "  certificate ", "             ", words.data ? words.data : "");
+		put_minima(chosen, out);
 	}
 	if (chosen->converged && !isnan(chosen->a)) {
 		char a[SHORT], b[SHORT], between[2 * SHORT];

@@ -31,9 +31,9 @@ static const struct option_row rows[] = {
     {"law", OPTION_TEXT, FIELD(law), "chinchilla", 0, 0,
      "the law to fit; 'help' lists them; or allocation: N (and D) are optima, and their exponents in C are wanted",
      "NAME"},
-    {"of", OPTION_TEXT, FIELD(of), "C", 0, 0, "variable of a law of one variable: N, D or C", "X"},
+    {"of", OPTION_TEXT, FIELD(of), "C", 0, 0, "variable of laws of one variable: N, D or C", "X"},
     {"all-points", OPTION_FLAG, FIELD(all_points), "", 0, 0,
-     "a law of one variable takes every point, not one slice of them or the frontier", NULL},
+     "laws of one variable take every point, not one slice of them or the frontier", NULL},
     {"objective", OPTION_TEXT, FIELD(objective), "huber", 0, 0,
      "what is made least: huber (on log residuals), squares (of losses), log-squares, or asymmetric (absolute log "
      "residuals)",
@@ -88,6 +88,16 @@ static const struct option_row rows[] = {
     {"json", OPTION_FLAG, FIELD(json), "", 0, 0, "print the result as JSON instead of the summary", NULL},
 };
 #undef FIELD
+
+static struct error *variable_named(const char *name, enum fit_variable *variable) {
+	static const char *const names[] = {[FIT_N] = "N", [FIT_D] = "D", [FIT_C] = "C"};
+	for (int k = 0; k < (int)COUNT_OF(names); k++) {
+		if (strcmp(name, names[k]) != 0) continue;
+		*variable = (enum fit_variable)k;
+		return NULL;
+	}
+	return error_new(ERROR_USAGE, "--of %.60s: expected N, D or C", name);
+}
 
 static bool usable(double value) {
 	return value > 0 && value < INFINITY;
@@ -164,19 +174,21 @@ static struct error *run(const char *path, const struct command_options *options
 		    .json = options->json});
 	}
 	TRY(questions_of(options, &how));
+	enum fit_variable along;
+	TRY(variable_named(options->of, &along));
+	how.along = &along;
+	how.all_points = options->all_points;
 	struct law_options law = {
 	    .path = path,
 	    .out = options->out,
 	    .input = options->input,
 	    .law = options->law,
-	    .of = options->of,
 	    .objective = options->objective,
 	    .unique = options->unique,
 	    .delta = options->delta,
 	    .over = options->over,
 	    .under = options->under,
 	    .tied = options->tied,
-	    .all = options->all_points,
 	    .json = options->json,
 	    .fix = &options->fix,
 	    .how = &how};
@@ -235,7 +247,7 @@ int fit_command(int argc, char **argv) {
 		error = error_new(
 		    ERROR_USAGE, "--design %s judges that file alone; found %s as well", options.design, operands.items[0]);
 	}
-	if (!error && operands.count == 0 && strcmp(options.law, "help") == 0) {
+	if (!error && strcmp(options.law, "help") == 0) {
 		struct text text = {0};
 		laws_help(&text);
 		error = text_error(&text);

@@ -66,16 +66,6 @@ static struct error *held_of(const struct law_options *options, struct text *nam
 	return NULL;
 }
 
-static struct error *variable_named(const char *name, enum fit_variable *variable) {
-	static const char *const names[] = {[FIT_N] = "N", [FIT_D] = "D", [FIT_C] = "C"};
-	for (int k = 0; k < (int)COUNT_OF(names); k++) {
-		if (strcmp(name, names[k]) != 0) continue;
-		*variable = (enum fit_variable)k;
-		return NULL;
-	}
-	return error_new(ERROR_USAGE, "--of %.60s: expected N, D or C", name);
-}
-
 /* The unique tokens of every point, from the first extra column, in the unit of D. */
 static struct error *read_unique(const struct law_options *options, const struct fit_points *points, double **unique) {
 	*unique = array_new(points->count + 1, sizeof **unique);
@@ -114,7 +104,9 @@ static struct error *print_and_write(const struct law_options *options, const st
 }
 
 struct error *law_command(const struct law_options *options) {
-	struct chosen_options how = {.all = options->all, .how = options->how, .method.law = options->law};
+	struct chosen_options how = {.how = options->how, .method.law = options->law};
+	how.variable = options->how->along ? *options->how->along : FIT_C;
+	how.all = options->how->all_points;
 	struct fit_input input = options->input;
 	struct fit_extra extra = {options->unique, "unique"};
 	struct fit_points points = {0};
@@ -124,7 +116,6 @@ struct error *law_command(const struct law_options *options) {
 	const struct law *form;
 	how.method.tied = options->tied;
 	TRY(law_named(options->law, &form)); /* before a long table is read */
-	TRY(variable_named(options->of, &how.variable));
 	TRY(objective_of(options, &how.method));
 	if (options->unique) {
 		input.extra = &extra;

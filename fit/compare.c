@@ -315,23 +315,23 @@ static struct error *pretend(const struct table *table, int further, double *spa
 	return NULL;
 }
 
-/* How far the rival misses what the power law gives at the table's places and `further` more, in units of the noise. */
+/* How far `other` misses what `truth` gives at the table's places and `further` more, in units of the noise. */
 static struct error *detection(
-    const struct table *table, const struct contender *power, const struct contender *rival, double noise, int further,
+    const struct table *table, const struct contender *truth, const struct contender *other, double noise, int further,
     double *misses) {
 	struct table pretended;
 	double spacing;
 	TRY(pretend(table, further, &spacing, &pretended));
-	struct law law = rival->law;
+	struct law law = other->law;
 	law.criterion.kind = OBJECTIVE_LOG_SQUARES;
 	for (size_t i = 0; i < pretended.count; i++)
-		pretended.y[i] = log(power->law.predict(power->solution.x, pretended.u + i, NULL, NULL));
+		pretended.y[i] = log(truth->law.predict(truth->solution.x, pretended.u + i, NULL, NULL));
 	struct error *error = NULL;
 	struct solution solution;
 	double *work = array_new(1, law_work_size(&law, &pretended));
 	if (!work) error = error_memory(law_work_size(&law, &pretended));
 	if (!error) {
-		law_refit(&law, &pretended, HELD_NONE, rival->solution.x, 1, true, work, &solution);
+		law_refit(&law, &pretended, HELD_NONE, other->solution.x, 1, true, work, &solution);
 		*misses = 2 * solution.objective / (noise * noise);
 	}
 	free(work);
@@ -340,7 +340,7 @@ static struct error *detection(
 }
 
 static struct error *decades_needed(
-    const struct table *table, const struct contender *power, const struct contender *rival, double noise,
+    const struct table *table, const struct contender *truth, const struct contender *other, double noise,
     double *decades) {
 	struct table ignored;
 	double spacing, misses;
@@ -349,7 +349,7 @@ static struct error *decades_needed(
 	int most = (int)fmin(MOST_FURTHER, FIT_MOST_DECADES * log(10) / spacing), low = -1, high = 0;
 	*decades = INFINITY;
 	for (;;) { /* doubling, and then halving the gap */
-		TRY(detection(table, power, rival, noise, high, &misses));
+		TRY(detection(table, truth, other, noise, high, &misses));
 		if (misses >= FIT_DETECTION) break;
 		if (high >= most) return NULL;
 		low = high;
@@ -357,7 +357,7 @@ static struct error *decades_needed(
 	}
 	while (high - low > 1) {
 		int middle = low + (high - low) / 2;
-		TRY(detection(table, power, rival, noise, middle, &misses));
+		TRY(detection(table, truth, other, noise, middle, &misses));
 		*(misses >= FIT_DETECTION ? &high : &low) = middle;
 	}
 	*decades = high * spacing / log(10);
@@ -380,19 +380,18 @@ static struct error *judge_shape(
 	int power = best_of(contest, lines, is_power), rival = best_of(contest, lines, has_scale), folds;
 	*shape = (struct fit_shape){.asked = true, .decades = NAN, .rival_above = NAN, .noise = NAN};
 	shape->power_rolling = shape->rival_rolling = NAN;
-	if (power >= 0) {
-		double freedom = (double)contest->table.count - law_free(&contest->contenders[power].law);
-		shape->power = lines[power].law;
-		shape->noise = lines[power].rms * sqrt((double)contest->table.count / freedom);
-	}
+	if (power >= 0) shape->power = lines[power].law;
 	if (rival >= 0) shape->rival = lines[rival].law;
 	if (power < 0 || rival < 0) return NULL;
 	shape->rival_above = lines[rival].aicc - lines[power].aicc;
 	shape->power_rolling = error_of(contest, power, rival, ROLLING, &folds);
 	shape->rival_rolling = error_of(contest, rival, power, ROLLING, &folds);
+	int truth = shape->rival_above < 0 ? rival : power, other = truth == power ? rival : power;
+	double n = (double)contest->table.count, freedom = n - law_free(&contest->contenders[truth].law);
+	shape->noise = lines[truth].rms * sqrt(n / freedom);
 	if (!(shape->noise > ROUNDING)) return NULL;
 	return decades_needed(
-	    &contest->table, &contest->contenders[power], &contest->contenders[rival], shape->noise, &shape->decades);
+	    &contest->table, &contest->contenders[truth], &contest->contenders[other], shape->noise, &shape->decades);
 }
 
 static struct error *compare_curves(

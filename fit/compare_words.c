@@ -87,20 +87,17 @@ static void words_of_shape(const struct fit_comparison *comparison, struct text 
 		text_add(
 		    out, "; the next point is missed by %.2g %% and %.2g %%", 100 * shape->power_rolling,
 		    100 * shape->rival_rolling);
+	const char *truth = shape->rival_above < 0 ? shape->rival : shape->power;
+	const char *other = shape->rival_above < 0 ? shape->power : shape->rival;
+	text_add_string(out, isnan(shape->decades) ? ".\n" : ". ");
+	if (isnan(shape->decades)) return;
+	text_add(out, "If %s is true, at the noise of %.2g %% ", truth, 100 * shape->noise);
 	if (shape->decades == 0)
-		text_add(
-		    out, ". If %s is true, the noise of %.2g %% leaves no room for %s.\n", shape->power, 100 * shape->noise,
-		    shape->rival);
+		text_add(out, "these points are enough to reject %s.\n", other);
 	else if (isinf(shape->decades))
-		text_add(
-		    out, ". If %s is true, %d further decades of %s would not do to reject %s at the noise of %.2g %%.\n",
-		    shape->power, FIT_MOST_DECADES, x, shape->rival, 100 * shape->noise);
-	else if (!isnan(shape->decades))
-		text_add(
-		    out, ". If %s is true, it takes %.2g further decades of %s to reject %s at the noise of %.2g %%.\n",
-		    shape->power, shape->decades, x, shape->rival, 100 * shape->noise);
+		text_add(out, "%d further decades of %s would not do to reject %s.\n", FIT_MOST_DECADES, x, other);
 	else
-		text_add_string(out, ".\n");
+		text_add(out, "it takes %.2g further decades of %s to reject %s.\n", shape->decades, x, other);
 }
 
 void compare_in_words(const struct fit_comparison *comparison, struct text *out) {
@@ -130,7 +127,9 @@ void compare_summary(const struct fit_comparison *comparison, struct text *out) 
 		text_add(out, "\nLaws are not compared: %s.\n", comparison->skipped);
 		return;
 	}
-	text_add_string(out, "\nLaws on the same points (k parameters, n points; errors in %)\n");
+	text_add_string(
+	    out, "\nLaws on the same points: k parameters, n points, errors in %. AICc, above the\n"
+	         "lowest, is of the likelihood whose maximum the fit is, errors independent\n");
 	text_add(out, "  %-4s %-16s %2s %4s %8s %9s %9s %9s\n", "of", "law", "k", "n", "rms", "AICc", "left out", "next");
 	bool doubtful = false;
 	for (int k = 0; k < comparison->count; k++) {

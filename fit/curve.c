@@ -135,7 +135,6 @@ static struct error *fit_one(
     struct fit_curve *curve) {
 	struct table table;
 	struct solution solution;
-	struct fit_certificate certificate;
 	struct resamples resamples = {0};
 	double *values = NULL, parameters[3];
 	struct error *error = NULL;
@@ -144,14 +143,14 @@ static struct error *fit_one(
 	table.groups = (int)table.count;
 	error = law_solve(law, &table, HELD_NONE, &solution);
 	if (error) goto done;
-	law_certify(law, &table, &solution, &certificate);
+	law_certify(law, &table, &solution, &curve->certificate);
 	parameters_of(law, &table, solution.x, parameters);
 	curve->E = parameters[0];
 	curve->k = parameters[1];
 	curve->exponent = parameters[2];
 	curve->objective = solution.objective;
 	curve->rms = law_rms(law, &table, solution.x);
-	curve->converged = !certificate.doubt;
+	curve->converged = !curve->certificate.doubt;
 	curve->at_bound = law == &law_power_floor ? solution.at_bound : solution.at_bound << 1;
 	struct fit_interval *intervals[3] = {&curve->E_interval, &curve->k_interval, &curve->exponent_interval};
 	for (int j = 0; j < 3; j++) *intervals[j] = (struct fit_interval){NAN, NAN};

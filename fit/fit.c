@@ -87,7 +87,8 @@ struct error *fit_all(const struct fit_points *points, const struct fit_options 
 	if (!error && fit->design.surface) error = fit_surface_part(points, options, fit);
 	if (!error) {
 		struct fit_method plain = {0};
-		error = fit_compare(points, &plain, FIT_C, false, NULL, &fit->comparison);
+		enum fit_variable along = options->along ? *options->along : FIT_C;
+		error = fit_compare(points, &plain, along, options->all_points, NULL, &fit->comparison);
 	}
 	if (!error) error = fit_approach(fit);
 	if (!error) error = fit_warn(fit);

@@ -12,43 +12,13 @@
 #define RUNG_FIT_H
 
 #include "base/base.h"
+#include "fit/method.h"
 
 #define FIT_DELTA 1e-3 /* of the Huber loss on log residuals (Hoffmann et al. 2022) */
 #define FIT_LEVEL 0.90 /* of every interval */
 
 struct fit_interval {
 	double low, high;
-};
-
-/* ------------------------------------------------------------------------------------- how to fit (fit/tie.c, law.c) --- */
-
-/* What a fit makes least: the SUM over the points, each times its weight, of a function of its miss. r = ln(predicted /
- * loss), e = predicted - loss in the table's units.
- *     OBJECTIVE_HUBER        r^2/2 for |r| <= delta, delta (|r| - delta/2) beyond (Hoffmann et al. 2022)
- *     OBJECTIVE_SQUARES      e^2
- *     OBJECTIVE_LOG_SQUARES  r^2
- *     OBJECTIVE_ASYMMETRIC   over |r| where the law overestimates, under |r| where it underestimates: with `over` large the
- *                            law hugs the best runs, and badly tuned ones pull it up little. While it is made least its
- *                            corner is rounded off within `delta` */
-enum fit_objective { OBJECTIVE_HUBER, OBJECTIVE_SQUARES, OBJECTIVE_LOG_SQUARES, OBJECTIVE_ASYMMETRIC };
-#define FIT_CORNER 1e-6 /* delta of OBJECTIVE_ASYMMETRIC */
-
-/* A parameter that is held at a value. */
-struct fit_held {
-	const char *name; /* as published: "E", "alpha"; "lnA" holds the logarithm of A */
-	double value;
-};
-#define FIT_MOST_HELD 8
-
-/* How a law is fitted. All zero: Chinchilla's law, Huber's objective with FIT_DELTA, every parameter free. */
-struct fit_method {
-	const char *law; /* NULL: "chinchilla" */
-	enum fit_objective objective;
-	double delta;       /* 0: FIT_DELTA, or FIT_CORNER */
-	double over, under; /* 0: 1 */
-	bool tied;          /* alpha = beta */
-	struct fit_held held[FIT_MOST_HELD];
-	int held_count;
 };
 
 /* ---------------------------------------------------------------------------------------- the table (fit/points.c) --- */
@@ -173,6 +143,7 @@ struct fit_certificate {
 	double spread;           /* largest difference of a scaled parameter between those */
 	double moved;            /* largest change of a scaled parameter on the way from the start */
 	bool equals_start;       /* alarm: no search that came to the solution has moved from where it began */
+	int around, returned;    /* searches from around it where starts disagree, and those that came back to it */
 	double gradient;         /* largest slope of a free parameter over the largest that the points could give */
 	double condition;        /* of the Hessian of the objective; NaN when it is not positive definite */
 	double design_condition; /* of J'J, J the derivatives of ln L by the parameters: what the design allows */
@@ -337,6 +308,7 @@ struct fit_curve {
 	struct fit_interval E_interval, k_interval, exponent_interval; /* NaN when no degree of freedom is left */
 	double objective, rms;
 	bool converged;
+	struct fit_certificate certificate;
 	uint32_t at_bound; /* bits as listed: E, k, exponent */
 };
 #define FIT_CURVES 6
@@ -499,15 +471,16 @@ struct fit_compared {
 
 /* Power law, or the early part of an S? */
 struct fit_shape {
-	bool asked; /* there are enough points for it */
-	const char *power,
-	    *rival;         /* the power law, and the curve with a scale of its own, of lowest AICc; NULL: none converged */
+	bool asked;         /* there are enough points for it */
+	const char *power;  /* the power law of lowest AICc; NULL: none converged */
+	const char *rival;  /* the same of the curves with a scale of their own: exponential, stretched, logistic */
 	double rival_above; /* AICc of the rival less that of the power law */
 	double power_rolling, rival_rolling; /* on the folds of both */
-	double noise;                        /* standard deviation of ln loss about the power law */
-	/* How many further decades of x, with as many points a decade as now, it would take to reject the rival if the power
-	 * law were true: the rival, refitted to what the power law gives at the old and the new places, misses by
-	 * sum((ln rival - ln power)^2) / noise^2 = FIT_DETECTION. 0: told apart already; INFINITY: more than FIT_MOST_DECADES. */
+	double noise;                        /* standard deviation of ln loss about the one of lower AICc */
+	/* How many further decades of x, with as many points a decade as now, it would take to reject the other if the one of
+	 * lower AICc were true: the other, refitted to what that one gives at the old and the new places, misses by
+	 *     sum((ln other - ln true)^2) / noise^2 = FIT_DETECTION.
+	 * 0: told apart already; INFINITY: more than FIT_MOST_DECADES. */
 	double decades;
 };
 #define FIT_DETECTION 10.82 /* (1.645 + 1.645)^2: a test at 5 % finds it in 95 of 100 such tables */
@@ -543,6 +516,8 @@ struct fit_options {
 	enum fit_resampling resampling;
 	struct fit_question questions[FIT_MOST_QUESTIONS];
 	int question_count;
+	const enum fit_variable *along; /* what laws of one variable are compared along; NULL: C */
+	bool all_points;                /* and on every point, not on a slice or the frontier */
 };
 
 struct fit_warning {

@@ -194,6 +194,12 @@ bool design_is_a_line(const struct fit_design *design);
 MUST_CHECK struct error *selection_table(
     const struct selection *selection, const struct law *law, const double *unique, struct table *table);
 
+struct law_minimum {
+	double x[MOST_PARAMETERS], objective;
+	int searches; /* that ended there */
+};
+#define LAW_MINIMA 6
+
 /* Where a search stopped and what speaks for it. */
 struct solution {
 	double x[MOST_PARAMETERS];
@@ -207,6 +213,10 @@ struct solution {
 	double spread;        /* largest difference of a parameter between those that agree */
 	double moved;         /* largest change of a parameter on the way here from its start */
 	bool equals_start;    /* of those that agree none has moved: alarm */
+	/* Where starts disagree: searches from around the lowest minimum, and those that came back to it. */
+	int around, returned;
+	struct law_minimum minima[LAW_MINIMA]; /* (minimum_count) the distinct ones, lowest first */
+	int minimum_count;
 };
 
 /* The sum of weight * rho(r) over the rows, by the law's criterion with `delta` for its own:
@@ -248,6 +258,9 @@ double law_rms(const struct law *law, const struct table *table, const double *x
 void law_certify(
     const struct law *law, const struct table *table, const struct solution *solution,
     struct fit_certificate *certificate);
+/* In one sentence; bit i of at_bound is names[i]. */
+void certificate_in_words(
+    const struct fit_certificate *certificate, const char *const *names, uint32_t at_bound, struct text *out);
 
 /* The points as the surface's table, clusters included; and between its parameters and E, A, B, alpha, beta (surface.c). */
 MUST_CHECK struct error *surface_table(const struct fit_points *points, struct table *table);

@@ -80,27 +80,33 @@ const struct law law_log_linear = {
 enum { SHAPE_E, SHAPE_A, SHAPE_PLACE, SHAPE_C };
 
 /* Without a parameter c it is 1. */
-static struct jet shape_argument(int n, bool has_c, const double *x, const double *u) {
-	struct jet place = jet_parameter(n, SHAPE_PLACE, x[SHAPE_PLACE]), none = jet_constant(n, 0);
-	place = jet_line(n, -1, &place, 0, &none, u[0]);
-	if (!has_c) return place;
-	struct jet c = jet_parameter(n, SHAPE_C, x[SHAPE_C]);
-	return jet_product(n, &c, &place);
+static void shape_argument(int n, bool has_c, const double *x, const double *u, struct jet *t) {
+	jet_parameter(n, SHAPE_PLACE, x[SHAPE_PLACE], t);
+	jet_scaled(n, -1, t, u[0], t);
+	if (!has_c) return;
+	struct jet c;
+	jet_parameter(n, SHAPE_C, x[SHAPE_C], &c);
+	jet_product(n, &c, t, t);
 }
 
-static double shape_predict(int n, const double *x, const struct jet *f, double *gradient, double *hessian) {
-	struct jet e = jet_parameter(n, SHAPE_E, x[SHAPE_E]), a = jet_parameter(n, SHAPE_A, x[SHAPE_A]);
-	struct jet sum = jet_product(n, &a, f);
-	sum = jet_line(n, 1, &e, 1, &sum, 0);
-	return jet_unpack(n, &sum, gradient, hessian);
+/* E + A f, of which f is overwritten. */
+static double shape_predict(int n, const double *x, struct jet *f, double *gradient, double *hessian) {
+	struct jet parameter;
+	jet_parameter(n, SHAPE_A, x[SHAPE_A], &parameter);
+	jet_product(n, &parameter, f, f);
+	jet_parameter(n, SHAPE_E, x[SHAPE_E], &parameter);
+	jet_sum(n, 1, &parameter, 1, f, f);
+	return jet_unpack(n, f, gradient, hessian);
 }
 
-/* exp(-exp(t)). */
-static struct jet fading(int n, const struct jet *t) {
+/* t := exp(-exp(t)). */
+static void fade(int n, struct jet *t) {
 	double e = exp(t->value), f = exp(-e);
 	/* Beyond rounding all derivatives are zero, and inf * 0 must not arise. */
-	if (f == 0) return jet_constant(n, 0);
-	return jet_chain(n, t, f, -e * f, e * (e - 1) * f);
+	if (f == 0)
+		jet_constant(n, 0, t);
+	else
+		jet_chain(n, t, f, -e * f, e * (e - 1) * f, t);
 }
 
 static void exponential_terms(const double *x, const double *u, double *out) {
@@ -110,8 +116,10 @@ static void exponential_terms(const double *x, const double *u, double *out) {
 
 static double exponential_predict(const double *x, const double *u, double *gradient, double *hessian) {
 	int n = gradient ? 3 : 0;
-	struct jet t = shape_argument(n, false, x, u), f = fading(n, &t);
-	return shape_predict(n, x, &f, gradient, hessian);
+	struct jet t;
+	shape_argument(n, false, x, u, &t);
+	fade(n, &t);
+	return shape_predict(n, x, &t, gradient, hessian);
 }
 
 static void stretched_terms(const double *x, const double *u, double *out) {
@@ -121,8 +129,10 @@ static void stretched_terms(const double *x, const double *u, double *out) {
 
 static double stretched_predict(const double *x, const double *u, double *gradient, double *hessian) {
 	int n = gradient ? 4 : 0;
-	struct jet t = shape_argument(n, true, x, u), f = fading(n, &t);
-	return shape_predict(n, x, &f, gradient, hessian);
+	struct jet t;
+	shape_argument(n, true, x, u, &t);
+	fade(n, &t);
+	return shape_predict(n, x, &t, gradient, hessian);
 }
 
 static void logistic_terms(const double *x, const double *u, double *out) {
@@ -133,10 +143,11 @@ static void logistic_terms(const double *x, const double *u, double *out) {
 
 static double logistic_predict(const double *x, const double *u, double *gradient, double *hessian) {
 	int n = gradient ? 4 : 0;
-	struct jet t = shape_argument(n, true, x, u);
+	struct jet t;
+	shape_argument(n, true, x, u, &t);
 	double e = exp(-fabs(t.value)), f = t.value >= 0 ? e / (1 + e) : 1 / (1 + e), bell = e / ((1 + e) * (1 + e));
-	struct jet shape = jet_chain(n, &t, f, -bell, bell * (1 - 2 * f));
-	return shape_predict(n, x, &shape, gradient, hessian);
+	jet_chain(n, &t, f, -bell, bell * (1 - 2 * f), &t);
+	return shape_predict(n, x, &t, gradient, hessian);
 }
 
 #define SHAPE_BOX .least = 1e-2, .most = 6
@@ -200,31 +211,37 @@ const struct law law_logistic = {
 enum { BREAK_A, BREAK_B, BREAK_C0, BREAK_C1, BREAK_D, BREAK_F, BREAK_COUNT };
 
 /* (x)^-c0 (1 + (x/d)^(1/f))^(-c1 f). */
-static struct jet broken(int n, const double *x, const double *u) {
-	struct jet c0 = jet_parameter(n, BREAK_C0, x[BREAK_C0]), c1 = jet_parameter(n, BREAK_C1, x[BREAK_C1]);
-	struct jet d = jet_parameter(n, BREAK_D, x[BREAK_D]), f = jet_parameter(n, BREAK_F, x[BREAK_F]);
-	struct jet none = jet_constant(n, 0);
-	f = jet_exp(n, &f);
-	d = jet_line(n, -1, &d, 0, &none, u[0]);
-	d = jet_quotient(n, &d, &f);
-	d = jet_softplus(n, &d);
-	d = jet_product(n, &f, &d);
-	d = jet_product(n, &c1, &d);
-	d = jet_line(n, -1, &d, -u[0], &c0, 0);
-	return jet_exp(n, &d);
+static void broken(int n, const double *x, const double *u, struct jet *out) {
+	struct jet f, parameter;
+	jet_parameter(n, BREAK_F, x[BREAK_F], &f);
+	jet_exp(n, &f, &f);
+	jet_parameter(n, BREAK_D, x[BREAK_D], out);
+	jet_scaled(n, -1, out, u[0], out);
+	jet_quotient(n, out, &f, out);
+	jet_softplus(n, out, out);
+	jet_product(n, &f, out, out);
+	jet_parameter(n, BREAK_C1, x[BREAK_C1], &parameter);
+	jet_product(n, &parameter, out, out);
+	jet_parameter(n, BREAK_C0, x[BREAK_C0], &parameter);
+	jet_sum(n, -1, out, -u[0], &parameter, out);
+	jet_exp(n, out, out);
 }
 
 static void broken_terms(const double *x, const double *u, double *out) {
+	struct jet power;
+	broken(0, x, u, &power);
 	out[0] = 1;
-	out[1] = broken(0, x, u).value;
+	out[1] = power.value;
 }
 
 static double broken_predict(const double *x, const double *u, double *gradient, double *hessian) {
 	int n = gradient ? BREAK_COUNT : 0;
-	struct jet a = jet_parameter(n, BREAK_A, x[BREAK_A]), b = jet_parameter(n, BREAK_B, x[BREAK_B]);
-	struct jet sum = broken(n, x, u);
-	sum = jet_product(n, &b, &sum);
-	sum = jet_line(n, 1, &a, 1, &sum, 0);
+	struct jet sum, parameter;
+	broken(n, x, u, &sum);
+	jet_parameter(n, BREAK_B, x[BREAK_B], &parameter);
+	jet_product(n, &parameter, &sum, &sum);
+	jet_parameter(n, BREAK_A, x[BREAK_A], &parameter);
+	jet_sum(n, 1, &parameter, 1, &sum, &sum);
 	return jet_unpack(n, &sum, gradient, hessian);
 }
 

@@ -96,33 +96,42 @@ const struct law law_gadre = {
 /* [(Nc/N)^(aN/aD) + Dc/D]^aD is a smooth maximum of the two power laws (Nc/N)^aN and (Dc/D)^aD: with n and d the logarithms
  * of their values at the centre, exp(aD ln(exp((n - aN u0) / aD) + exp((d - aD u1) / aD))). Parameters from `at` on: n, d,
  * aN, aD. */
-static struct jet kaplan_joint(int n, int at, const double *x, const double *u) {
-	struct jet aN = jet_parameter(n, at + 2, x[at + 2]), aD = jet_parameter(n, at + 3, x[at + 3]);
-	struct jet of_n = jet_parameter(n, at, x[at]), of_d = jet_parameter(n, at + 1, x[at + 1]);
-	of_n = jet_line(n, 1, &of_n, -u[0], &aN, 0);
-	of_d = jet_line(n, 1, &of_d, -u[1], &aD, 0);
-	struct jet gap = jet_line(n, 1, &of_n, -1, &of_d, 0);
-	gap = jet_quotient(n, &gap, &aD);
-	gap = jet_softplus(n, &gap);
-	gap = jet_product(n, &aD, &gap);
-	gap = jet_line(n, 1, &of_d, 1, &gap, 0);
-	return jet_exp(n, &gap);
+static void kaplan_joint(int n, int at, const double *x, const double *u, struct jet *out) {
+	struct jet aN, aD, of_n, of_d;
+	jet_parameter(n, at + 2, x[at + 2], &aN);
+	jet_parameter(n, at + 3, x[at + 3], &aD);
+	jet_parameter(n, at, x[at], &of_n);
+	jet_parameter(n, at + 1, x[at + 1], &of_d);
+	jet_sum(n, 1, &of_n, -u[0], &aN, &of_n);
+	jet_sum(n, 1, &of_d, -u[1], &aD, &of_d);
+	jet_sum(n, 1, &of_n, -1, &of_d, out);
+	jet_quotient(n, out, &aD, out);
+	jet_softplus(n, out, out);
+	jet_product(n, &aD, out, out);
+	jet_sum(n, 1, &of_d, 1, out, out);
+	jet_exp(n, out, out);
 }
 
 static double kaplan_predict(const double *x, const double *u, double *gradient, double *hessian) {
-	struct jet joint = kaplan_joint(gradient ? 4 : 0, 0, x, u);
-	return jet_unpack(gradient ? 4 : 0, &joint, gradient, hessian);
+	int n = gradient ? 4 : 0;
+	struct jet joint;
+	kaplan_joint(n, 0, x, u, &joint);
+	return jet_unpack(n, &joint, gradient, hessian);
 }
 
 static void kaplan_floor_terms(const double *x, const double *u, double *out) {
+	struct jet joint;
+	kaplan_joint(0, 1, x, u, &joint);
 	out[0] = 1;
-	out[1] = kaplan_joint(0, 1, x, u).value;
+	out[1] = joint.value;
 }
 
 static double kaplan_floor_predict(const double *x, const double *u, double *gradient, double *hessian) {
 	int n = gradient ? 5 : 0;
-	struct jet joint = kaplan_joint(n, 1, x, u), floor = jet_parameter(n, 0, x[0]);
-	joint = jet_line(n, 1, &joint, 1, &floor, 0);
+	struct jet joint, floor;
+	kaplan_joint(n, 1, x, u, &joint);
+	jet_parameter(n, 0, x[0], &floor);
+	jet_sum(n, 1, &joint, 1, &floor, &joint);
 	return jet_unpack(n, &joint, gradient, hessian);
 }
 
@@ -171,74 +180,86 @@ const struct law law_kaplan_floor = {
 enum { REPEAT_E, REPEAT_A, REPEAT_B, REPEAT_ALPHA, REPEAT_BETA, REPEAT_N, REPEAT_D, REPEAT_COUNT };
 
 /* ln(1 + r (1 - exp(-R/r))): what R repetitions add when their worth fades over r of them. */
-static struct jet worth(int n, const struct jet *repetitions, const struct jet *log_r) {
-	struct jet r = jet_exp(n, log_r), fade = jet_quotient(n, repetitions, &r);
-	double kept = exp(-fade.value);
-	fade = jet_chain(n, &fade, -expm1(-fade.value), kept, -kept);
-	fade = jet_product(n, &r, &fade);
-	return jet_chain(n, &fade, log1p(fade.value), 1 / (1 + fade.value), -1 / pow(1 + fade.value, 2));
+static void worth(int n, const struct jet *repetitions, const struct jet *log_r, struct jet *out) {
+	struct jet r;
+	jet_exp(n, log_r, &r);
+	jet_quotient(n, repetitions, &r, out);
+	double kept = exp(-out->value);
+	jet_chain(n, out, -expm1(-out->value), kept, -kept, out);
+	jet_product(n, &r, out, out);
+	double whole = 1 + out->value;
+	jet_chain(n, out, log1p(out->value), 1 / whole, -1 / (whole * whole), out);
 }
 
-/* Logarithms of the sizes and tokens that count, centred. U_N, the parameters that the unique tokens can make use of, is
- * where the losses from both terms stop trading: alpha a exp(-alpha n) = beta b exp(-beta u), the optimum of eq. 4 of
- * Hoffmann et al. for D = U; beyond it parameters are "repeated" as tokens are. */
-static void effective(int n, const double *x, const double *u, struct jet *size, struct jet *tokens) {
-	struct jet none = jet_constant(n, 0);
-	*size = jet_constant(n, u[0]);
-	*tokens = jet_constant(n, fmin(u[1], u[UNIQUE]));
-	if (u[1] > u[UNIQUE]) {
-		struct jet repetitions = jet_constant(n, expm1(u[1] - u[UNIQUE])),
-		           log_r = jet_parameter(n, REPEAT_D, x[REPEAT_D]);
-		struct jet more = worth(n, &repetitions, &log_r);
-		*tokens = jet_line(n, 1, tokens, 1, &more, 0);
-	}
+/* The centred logarithm of the tokens that count. */
+static void effective_tokens(int n, const double *x, const double *u, struct jet *tokens) {
+	jet_constant(n, fmin(u[1], u[UNIQUE]), tokens);
+	if (u[1] <= u[UNIQUE]) return;
+	struct jet repetitions, log_r, more;
+	jet_constant(n, expm1(u[1] - u[UNIQUE]), &repetitions);
+	jet_parameter(n, REPEAT_D, x[REPEAT_D], &log_r);
+	worth(n, &repetitions, &log_r, &more);
+	jet_sum(n, 1, tokens, 1, &more, tokens);
+}
+
+/* The same of the size. U_N, the parameters that the unique tokens can make use of, is where the losses from both terms
+ * stop trading: alpha a exp(-alpha n) = beta b exp(-beta u), the optimum of eq. 4 of Hoffmann et al. for D = U; beyond it
+ * parameters are "repeated" as tokens are. Coefficients that are not known yet are zero: then the size counts in full. */
+static void effective_size(int n, const double *x, const double *u, struct jet *size) {
+	jet_constant(n, u[0], size);
 	if (!(x[REPEAT_A] > 0 && x[REPEAT_B] > 0)) return;
-	struct jet alpha = jet_parameter(n, REPEAT_ALPHA, x[REPEAT_ALPHA]);
-	struct jet beta = jet_parameter(n, REPEAT_BETA, x[REPEAT_BETA]);
-	struct jet a = jet_parameter(n, REPEAT_A, x[REPEAT_A]), b = jet_parameter(n, REPEAT_B, x[REPEAT_B]);
-	struct jet left = jet_product(n, &alpha, &a), right = jet_product(n, &beta, &b);
-	left = jet_log(n, &left);
-	right = jet_log(n, &right);
-	left = jet_line(n, 1, &left, -1, &right, 0);
-	left = jet_line(n, 1, &left, u[UNIQUE], &beta, 0);
-	struct jet useful = jet_quotient(n, &left, &alpha);
+	struct jet alpha, beta, a, b, useful;
+	jet_parameter(n, REPEAT_ALPHA, x[REPEAT_ALPHA], &alpha);
+	jet_parameter(n, REPEAT_BETA, x[REPEAT_BETA], &beta);
+	jet_parameter(n, REPEAT_A, x[REPEAT_A], &a);
+	jet_parameter(n, REPEAT_B, x[REPEAT_B], &b);
+	jet_product(n, &alpha, &a, &a);
+	jet_product(n, &beta, &b, &b);
+	jet_log(n, &a, &a);
+	jet_log(n, &b, &b);
+	jet_sum(n, 1, &a, -1, &b, &useful);
+	jet_sum(n, 1, &useful, u[UNIQUE], &beta, &useful);
+	jet_quotient(n, &useful, &alpha, &useful);
 	if (!(useful.value < u[0])) return;
-	struct jet gap = jet_line(n, -1, &useful, 0, &none, u[0]);
-	double ratio = exp(gap.value);
-	struct jet repetitions = jet_chain(n, &gap, expm1(gap.value), ratio, ratio);
-	struct jet log_r = jet_parameter(n, REPEAT_N, x[REPEAT_N]), more = worth(n, &repetitions, &log_r);
-	*size = jet_line(n, 1, &useful, 1, &more, 0);
+	struct jet repetitions, log_r;
+	jet_scaled(n, -1, &useful, u[0], &repetitions);
+	double ratio = exp(repetitions.value);
+	jet_chain(n, &repetitions, expm1(repetitions.value), ratio, ratio, &repetitions);
+	jet_parameter(n, REPEAT_N, x[REPEAT_N], &log_r);
+	worth(n, &repetitions, &log_r, size);
+	jet_sum(n, 1, &useful, 1, size, size);
 }
 
-static struct jet fall(int n, const struct jet *exponent, const struct jet *log_x) {
-	struct jet product = jet_product(n, exponent, log_x), none = jet_constant(n, 0);
-	product = jet_line(n, -1, &product, 0, &none, 0);
-	return jet_exp(n, &product);
-}
-
-/* Coefficients that are not known yet are zero: then the size counts in full. */
 static void repeat_terms(const double *x, const double *u, double *out) {
 	struct jet size, tokens;
-	effective(0, x, u, &size, &tokens);
+	effective_size(0, x, u, &size);
+	effective_tokens(0, x, u, &tokens);
 	out[0] = 1;
 	out[1] = exp(-x[REPEAT_ALPHA] * size.value);
 	out[2] = exp(-x[REPEAT_BETA] * tokens.value);
 }
 
+/* term := coefficient exp(-exponent term). */
+static void fall(int n, const double *x, int coefficient, int exponent, struct jet *term) {
+	struct jet parameter;
+	jet_parameter(n, exponent, x[exponent], &parameter);
+	jet_product(n, &parameter, term, term);
+	jet_scaled(n, -1, term, 0, term);
+	jet_exp(n, term, term);
+	jet_parameter(n, coefficient, x[coefficient], &parameter);
+	jet_product(n, &parameter, term, term);
+}
+
 static double repeat_predict(const double *x, const double *u, double *gradient, double *hessian) {
 	int n = gradient ? REPEAT_COUNT : 0;
-	struct jet size, tokens;
-	effective(n, x, u, &size, &tokens);
-	struct jet alpha = jet_parameter(n, REPEAT_ALPHA, x[REPEAT_ALPHA]);
-	struct jet beta = jet_parameter(n, REPEAT_BETA, x[REPEAT_BETA]);
-	struct jet a = jet_parameter(n, REPEAT_A, x[REPEAT_A]), b = jet_parameter(n, REPEAT_B, x[REPEAT_B]);
-	struct jet e = jet_parameter(n, REPEAT_E, x[REPEAT_E]);
-	size = fall(n, &alpha, &size);
-	size = jet_product(n, &a, &size);
-	tokens = fall(n, &beta, &tokens);
-	tokens = jet_product(n, &b, &tokens);
-	struct jet sum = jet_line(n, 1, &size, 1, &tokens, 0);
-	sum = jet_line(n, 1, &e, 1, &sum, 0);
+	struct jet size, tokens, sum;
+	effective_size(n, x, u, &size);
+	effective_tokens(n, x, u, &tokens);
+	fall(n, x, REPEAT_A, REPEAT_ALPHA, &size);
+	fall(n, x, REPEAT_B, REPEAT_BETA, &tokens);
+	jet_parameter(n, REPEAT_E, x[REPEAT_E], &sum);
+	jet_sum(n, 1, &sum, 1, &size, &sum);
+	jet_sum(n, 1, &sum, 1, &tokens, &sum);
 	return jet_unpack(n, &sum, gradient, hessian);
 }
 

@@ -83,6 +83,8 @@ void write_certificate(struct writer *writer, cJSON *object, const struct fit_ce
 	number(writer, object, "design_condition", certificate->design_condition);
 	number(writer, object, "iterations", certificate->iterations);
 	boolean(writer, object, "equals_start", certificate->equals_start);
+	number(writer, object, "around", certificate->around);
+	number(writer, object, "returned", certificate->returned);
 	string(writer, object, "doubt", certificate->doubt);
 }
 
@@ -187,10 +189,14 @@ static void add_laws(struct writer *writer, cJSON *root, const struct fit *fit) 
 		    : curve->variable == FIT_D ? "the points of the largest N"
 		                               : "the corners of the lower convex hull of (ln C, ln loss)");
 		number(writer, law, "at", curve->at);
+		const char *names[] = {"E", "k", "exponent"};
+		const double values[] = {curve->E, curve->k, curve->exponent};
 		cJSON *parameters = object_in(writer, law, "parameters");
-		number(writer, parameters, "E", curve->E);
-		number(writer, parameters, "k", curve->k);
-		number(writer, parameters, "exponent", curve->exponent);
+		cJSON *withheld = curve->converged ? NULL : object_in(writer, law, "unconverged");
+		for (size_t k = 0; k < COUNT_OF(names); k++) {
+			if (!curve->converged) string(writer, parameters, names[k], NULL);
+			number(writer, curve->converged ? parameters : withheld, names[k], values[k]);
+		}
 		cJSON *intervals = object_in(writer, law, "intervals");
 		interval(writer, intervals, "E", curve->E_interval);
 		interval(writer, intervals, "k", curve->k_interval);
@@ -199,6 +205,13 @@ static void add_laws(struct writer *writer, cJSON *root, const struct fit *fit) 
 		number(writer, law, "rms", curve->rms);
 		number(writer, law, "points", (double)curve->points);
 		boolean(writer, law, "converged", curve->converged);
+		cJSON *certificate = object_in(writer, law, "certificate");
+		write_certificate(writer, certificate, &curve->certificate);
+		cJSON *at_bound = array_in(writer, certificate, "at_bound");
+		for (size_t k = 0; k < COUNT_OF(names); k++) {
+			cJSON *name = curve->at_bound >> k & 1 ? cJSON_CreateString(names[k]) : NULL;
+			if (name && !cJSON_AddItemToArray(at_bound, name)) writer->failed = true;
+		}
 	}
 }
 

@@ -23,6 +23,10 @@ static const struct grid coarse_grid = {.fine = false, .cells = 9, .rounds = 1, 
 #define ON_THE_WAY 1e-2   /* slope, of order one, at which a search with a larger delta hands over to the next */
 #define CORNER 1e-3       /* below this miss the reweighting treats absolute errors as squares */
 #define NOT_MOVED 1e-9
+#define MOST_ROUNDS 4 /* of searches around the best */
+#define MOST_AROUND (MOST_ROUNDS * 6 * MOST_PARAMETERS)
+#define LONGEST_AROUND 2.0      /* of a step, in centred coordinates */
+#define SLOPE_OF_A_MINIMUM 1e-9 /* as in certificate.c */
 
 /* Where the search may go. */
 static void box_of(
@@ -83,11 +87,11 @@ static double scale_of(const struct law *law, const struct table *table, double 
 	return total * delta;
 }
 
-/* From `start` down to a minimum. A robust sum with a small delta is full of kinks away from its minimum, so the search
+/* From `start` down to a minimum; `direct`: to the one it lies next to. A robust sum with a small delta is full of kinks away from its minimum, so the search
  * begins with a delta of the size of the residuals, where it is nearly least squares, and shrinks it. Squares have no
  * kinks; theirs is gone down twice because the first descent changes the scale of the misses. */
 static void polish(
-    const struct law *law, const struct table *table, struct held held, const double *start,
+    const struct law *law, const struct table *table, struct held held, const double *start, bool direct,
     struct solution *solution) {
 	int p = law_parameters(law);
 	struct problem problem = {.law = law, .table = table};
@@ -105,6 +109,7 @@ static void polish(
 	double last = law->criterion.delta, delta = 2 * law_mean_miss(law, table, x, false);
 	if (!isfinite(delta)) delta = 1;
 	if (is_squares(law)) delta = 4 * last; /* one descent before the last */
+	if (direct) delta = last;
 	for (;; delta /= 10) {
 		bool final = !(delta > 3 * last);
 		problem.delta = final ? last : delta;
@@ -285,38 +290,130 @@ static bool same_objective(const struct law *law, const struct table *table, dou
 	return fabs(a - b) <= 1e-9 * fmin(a, b) + zero;
 }
 
-struct error *law_solve(const struct law *law, const struct table *table, struct held held, struct solution *solution) {
-	int p = law_parameters(law), count;
-	struct node starts[MOST_STARTS];
-	struct solution found[MOST_STARTS];
-	double *work = array_new(1, law_work_size(law, table) + 1);
-	if (!work) return error_memory(law_work_size(law, table));
-	count = search_grid(law, table, held, &fine_grid, work, starts);
-	free(work);
-	if (count == 0) {
-		*solution = (struct solution){.objective = INFINITY, .slope = INFINITY, .stop = STOP_UNDEFINED};
-		return NULL;
-	}
-	add_starts(law, table, starts, &count);
+/* All searches of a solve. */
+struct searches {
+	struct solution found[MOST_STARTS + MOST_AROUND];
+	int starts, count, best; /* of the grid; with those around its best; the lowest */
+};
+
+static bool agrees(const struct law *law, const struct table *table, const struct searches *searches, int k) {
+	return same_objective(law, table, searches->found[k].objective, searches->found[searches->best].objective);
+}
+
+static void search_starts(
+    const struct law *law, const struct table *table, struct held held, const struct node *starts,
+    struct searches *searches) {
 #pragma omp parallel if (table->count > WORTH_THREADS)
 	{
 		machine_flush_denormals(); /* as in the main thread, or the last bits would depend on who does the work */
 #pragma omp for schedule(dynamic)
-		for (int k = 0; k < count; k++) polish(law, table, held, starts[k].x, &found[k]);
+		for (int k = 0; k < searches->starts; k++) polish(law, table, held, starts[k].x, false, &searches->found[k]);
 	}
-	int best = 0;
-	for (int k = 1; k < count; k++)
-		if (found[k].objective < found[best].objective) best = k;
-	*solution = found[best];
-	solution->starts = count;
+	searches->count = searches->starts;
+	for (int k = 1; k < searches->count; k++)
+		if (searches->found[k].objective < searches->found[searches->best].objective) searches->best = k;
+}
+
+/* Where starts disagree there are several minima, and perhaps a lower one that none has found: searches from around the
+ * best, out along every axis of its curvature as far as the objective would rise by a part of itself if it were a
+ * parabola. A lower one becomes the centre of the next round. Returns how many of the last round came back. */
+static int search_around(
+    const struct law *law, const struct table *table, struct held held, struct searches *searches, int *around) {
+	static const double rises[] = {1e-3, 1e-2, 1e-1};
+	int p = law_parameters(law), returned = 0;
+	*around = 0;
+	for (int round = 0; round < MOST_ROUNDS; round++) {
+		const struct solution centre = searches->found[searches->best];
+		double gradient[MOST_PARAMETERS], hessian[MOST_PARAMETERS * MOST_PARAMETERS];
+		double block[MOST_PARAMETERS * MOST_PARAMETERS], values[MOST_PARAMETERS];
+		double axes[MOST_PARAMETERS * MOST_PARAMETERS];
+		int list[MOST_PARAMETERS], n = 0, first = searches->count;
+		law_sum(law, table, law->criterion.delta, centre.x, gradient, hessian);
+		for (int j = 0; j < p; j++)
+			if (!law_tied(law, j) && j != held.index && !(centre.at_bound >> j & 1)) list[n++] = j;
+		for (int j = 0; j < n; j++)
+			for (int k = 0; k < n; k++) block[j * n + k] = hessian[list[j] * p + list[k]];
+		symmetric_eigen(n, block, values, axes);
+		for (int k = 0; k < n; k++)
+			for (int s = 0; s < 2 * (int)COUNT_OF(rises); s++) {
+				double rise = rises[s / 2] * centre.objective, curvature = fmax(values[k], DBL_MIN);
+				double length = fmin(sqrt(2 * rise / curvature), LONGEST_AROUND) * (s % 2 ? 1 : -1);
+				double start[MOST_PARAMETERS];
+				memcpy(start, centre.x, sizeof start);
+				for (int j = 0; j < n; j++) start[list[j]] += length * axes[j * n + k];
+				polish(law, table, held, start, true, &searches->found[searches->count++]);
+			}
+		returned = 0;
+		*around = searches->count - first;
+		for (int k = first; k < searches->count; k++) {
+			returned += same_objective(law, table, searches->found[k].objective, centre.objective);
+			if (searches->found[k].objective < searches->found[searches->best].objective) searches->best = k;
+		}
+		if (same_objective(law, table, searches->found[searches->best].objective, centre.objective)) break;
+	}
+	return returned;
+}
+
+/* The distinct minima, lowest first, and how many searches ended in each. */
+static void list_minima(
+    const struct law *law, const struct table *table, const struct searches *searches, struct solution *solution) {
+	bool listed[MOST_STARTS + MOST_AROUND] = {false};
+	while (solution->minimum_count < LAW_MINIMA) {
+		int lowest = -1;
+		for (int k = 0; k < searches->count; k++) {
+			const struct solution *at = &searches->found[k];
+			if (listed[k] || at->slope > SLOPE_OF_A_MINIMUM) continue;
+			if (lowest < 0 || at->objective < searches->found[lowest].objective) lowest = k;
+		}
+		if (lowest < 0) return;
+		struct law_minimum *minimum = &solution->minima[solution->minimum_count++];
+		*minimum = (struct law_minimum){.objective = searches->found[lowest].objective};
+		memcpy(minimum->x, searches->found[lowest].x, sizeof minimum->x);
+		for (int k = 0; k < searches->count; k++) {
+			if (listed[k] || !same_objective(law, table, searches->found[k].objective, minimum->objective)) continue;
+			listed[k] = true;
+			minimum->searches++;
+		}
+	}
+}
+
+struct error *law_solve(const struct law *law, const struct table *table, struct held held, struct solution *solution) {
+	int p = law_parameters(law);
+	struct node starts[MOST_STARTS];
+	*solution = (struct solution){.objective = INFINITY, .slope = INFINITY, .stop = STOP_UNDEFINED};
+	double *work = array_new(1, law_work_size(law, table) + 1);
+	struct searches *searches = array_new(1, sizeof *searches);
+	if (!work || !searches) {
+		free(work);
+		free(searches);
+		return error_memory(law_work_size(law, table) + sizeof *searches);
+	}
+	searches->starts = search_grid(law, table, held, &fine_grid, work, starts);
+	free(work);
+	if (searches->starts == 0) goto done;
+	add_starts(law, table, starts, &searches->starts);
+	search_starts(law, table, held, starts, searches);
+	int agreeing = 0, around = 0, returned = 0;
+	for (int k = 0; k < searches->starts; k++) agreeing += agrees(law, table, searches, k);
+	if (agreeing < searches->starts && !same_objective(law, table, searches->found[searches->best].objective, 0))
+		returned = search_around(law, table, held, searches, &around);
+	const struct solution *best = &searches->found[searches->best];
+	*solution = *best;
+	solution->starts = searches->starts;
+	solution->around = around;
+	solution->returned = returned;
 	double moved = 0;
-	for (int k = 0; k < count; k++) {
-		if (!same_objective(law, table, found[k].objective, found[best].objective)) continue;
-		solution->agreeing++;
-		moved = fmax(moved, found[k].moved);
-		for (int j = 0; j < p; j++) solution->spread = fmax(solution->spread, fabs(found[k].x[j] - found[best].x[j]));
+	for (int k = 0; k < searches->count; k++) {
+		const struct solution *other = &searches->found[k];
+		if (!agrees(law, table, searches, k)) continue;
+		solution->agreeing += k < searches->starts;
+		moved = fmax(moved, other->moved);
+		for (int j = 0; j < p; j++) solution->spread = fmax(solution->spread, fabs(other->x[j] - best->x[j]));
 	}
 	solution->equals_start = moved <= NOT_MOVED && law_free(law) > 0;
+	list_minima(law, table, searches, solution);
+done:
+	free(searches);
 	return NULL;
 }
 
@@ -330,7 +427,7 @@ void law_refit(
 	*solution = (struct solution){.objective = INFINITY, .slope = INFINITY, .stop = STOP_UNDEFINED};
 	for (int k = 0; k < start_count + node_count; k++) {
 		struct solution trial;
-		polish(law, table, held, k < start_count ? starts + k * p : nodes[k - start_count].x, &trial);
+		polish(law, table, held, k < start_count ? starts + k * p : nodes[k - start_count].x, false, &trial);
 		if (trial.objective < solution->objective) *solution = trial;
 	}
 }

@@ -41,14 +41,6 @@ static bool same_horizon(double a, double b) {
 	return fabs(log(a / b)) <= log(1 + SAME_HORIZON);
 }
 
-/* The place after the last point of the size that begins at `first`; rows are by size. */
-static size_t end_of_size(const struct selection *selection, size_t first) {
-	size_t end = first + 1;
-	while (end < selection->count && point_at(selection, end)->N <= point_at(selection, first)->N * (1 + SAME_SIZE))
-		end++;
-	return end;
-}
-
 /* Has the size from `first` to `end` a point of D? */
 static bool has_horizon(const struct selection *selection, size_t first, size_t end, double D) {
 	size_t low = first, high = end;
@@ -65,20 +57,31 @@ static bool has_horizon(const struct selection *selection, size_t first, size_t 
 	       (high < end && same_horizon(point_at(selection, high)->D, D));
 }
 
+/* Where each size begins, and at the end of the list where the last one ends; the rows are by size. */
+static size_t find_sizes(const struct selection *selection, size_t *begins) {
+	size_t sizes = 0;
+	for (size_t k = 0; k < selection->count; k++)
+		if (k == 0 || point_at(selection, k)->N > point_at(selection, begins[sizes - 1])->N * (1 + SAME_SIZE))
+			begins[sizes++] = k;
+	begins[sizes] = selection->count;
+	return sizes;
+}
+
 /* The largest D that every size has, within SAME_HORIZON; 0 when there is none. Rows are by size and horizon. */
-static double shared_horizon(const struct selection *selection) {
-	double best = 0;
+static struct error *shared_horizon(const struct selection *selection, double *largest) {
+	size_t *begins = array_new(selection->count + 2, sizeof *begins);
+	if (!begins) return error_memory(selection->count * sizeof *begins);
+	size_t sizes = find_sizes(selection, begins);
+	*largest = 0;
 	for (size_t k = 0; k < selection->count; k++) {
 		double D = point_at(selection, k)->D;
-		if (D <= best) continue;
+		if (D <= *largest) continue;
 		bool shared = true;
-		for (size_t first = 0, end; shared && first < selection->count; first = end) {
-			end = end_of_size(selection, first);
-			shared = has_horizon(selection, first, end, D);
-		}
-		if (shared) best = D;
+		for (size_t s = 0; s < sizes && shared; s++) shared = has_horizon(selection, begins[s], begins[s + 1], D);
+		if (shared) *largest = D;
 	}
-	return best;
+	free(begins);
+	return NULL;
 }
 
 /* Keeps of the rows, which are by C, those that lie below all before them and below every line between a cheaper and a
@@ -118,7 +121,8 @@ struct error *select_rows(
 	}
 	qsort_r(selection->rows, n, sizeof *selection->rows, by_size_and_horizon, points->items);
 	if (all) return NULL;
-	double D = variable == FIT_N ? shared_horizon(selection) : 0, N = point_at(selection, n - 1)->N;
+	double D = 0, N = point_at(selection, n - 1)->N;
+	if (variable == FIT_N) TRY(shared_horizon(selection, &D));
 	for (size_t k = 0; k < n; k++) {
 		const struct fit_point *point = point_at(selection, k);
 		bool takes = variable == FIT_N ? D > 0 && same_horizon(point->D, D) : point->N * (1 + SAME_SIZE) >= N;

@@ -199,7 +199,7 @@ static void summarise_surface(const struct fit *fit, struct text *out) {
 	text_add(out, "  %-10s %-14s %s\n", "", "estimate", "90 % interval");
 	for (int i = 0; i < FIT_SURFACE_PARAMETERS; i++) {
 		struct fit_interval interval = fit->intervals[i];
-		digits(fit_parameter(&result->surface, i), value);
+		exactly(fit_parameter(&result->surface, i), value);
 		if (!fit->identified[i]) snprintf(value, sizeof value, "not determined");
 		text_add(
 		    out, "  %-10s %-14s %s%s\n", parameter_names[i], value, range(interval, between),
@@ -210,19 +210,25 @@ static void summarise_surface(const struct fit *fit, struct text *out) {
 	if (fit->replicates.count && !isnan(noise->rung))
 		text_add(out, "; noise %.2g %% a point, %.2g %% a rung", 100 * noise->point, 100 * noise->rung);
 	text_add(out, "\n  %-10s %.8e\n", "objective", result->objective);
+	struct text words = {0};
+	certificate_in_words(&result->certificate, parameter_names, result->certificate.at_bound, &words);
+	wrapped(out, "  certificate ", "             ", words.data ? words.data : "");
+	text_free(&words);
 	text_chance(fit, out);
 }
 
 /* "?" where the interval is wider than the estimate, or the search did not converge. */
 static char *quotable(const struct fit_curve *curve, double value, struct fit_interval interval, char out[SHORT]) {
 	bool known = curve->converged && !(interval.high - interval.low > value);
-	return known ? digits(value, out) : strcpy(out, "?");
+	if (!known) return strcpy(out, "?");
+	snprintf(out, SHORT, "%.6g", value);
+	return out;
 }
 
 static void summarise_laws(const struct fit *fit, struct text *out) {
 	static const char *names[] = {"L(N)", "L(D)", "L(C)"};
 	if (fit->curve_count == 0) return;
-	text_add(out, "\n%-28s %-8s %-9s %-18s %s\n", "Laws of one variable", "E", "exponent", "90 % interval", "rms");
+	text_add(out, "\n%-28s %-9s %-9s %-18s %s\n", "Laws of one variable", "E", "exponent", "90 % interval", "rms");
 	bool unknown = false;
 	for (int i = 0; i < fit->curve_count; i++) {
 		const struct fit_curve *curve = &fit->curves[i];
@@ -235,7 +241,7 @@ static void summarise_laws(const struct fit *fit, struct text *out) {
 		quotable(curve, curve->exponent, curve->exponent_interval, exponent);
 		unknown = unknown || *E == '?' || *exponent == '?';
 		text_add(
-		    out, "  %-26s %-8s %-9s %-18s %.2g %%\n", label, E, exponent, range(curve->exponent_interval, between),
+		    out, "  %-26s %-9s %-9s %-18s %.2g %%\n", label, E, exponent, range(curve->exponent_interval, between),
 		    100 * curve->rms);
 	}
 	if (unknown) text_add_string(out, "  ? the interval is wider than the estimate, or the search did not converge\n");
@@ -247,7 +253,7 @@ static void summarise_allocation(const struct fit *fit, struct text *out) {
 	char value[SHORT], between[2 * SHORT], D_range[2 * SHORT], N[SHORT], D[SHORT], C[SHORT];
 	text_add(
 	    out, "\nBest use of C = 6 N D: N ~ C^a, a %s (%s)",
-	    fit->identified_a ? digits(allocation->a, value) : "not determined", range(allocation->a_interval, between));
+	    fit->identified_a ? exactly(allocation->a, value) : "not determined", range(allocation->a_interval, between));
 	if (!isnan(fit->isoflop_interval.low)) {
 		text_add(out, "\n  by isoFLOP parabolas at %zu budgets a ", fit->isoflops.a_budgets);
 		bool narrow = fit->isoflop_interval.high - fit->isoflop_interval.low <= fit->isoflops.a;

@@ -23,6 +23,12 @@ static inline char *digits(double value, char out[SHORT]) {
 	return out;
 }
 
+/* Seven digits, for parameters: with two an optimum moves by factors. */
+static inline char *exactly(double value, char out[SHORT]) {
+	snprintf(out, SHORT, isnan(value) ? "-" : "%.7g", value);
+	return out;
+}
+
 /* "0.31 to 0.37", or "not known". */
 static inline char *range(struct fit_interval interval, char out[2 * SHORT]) {
 	char low[SHORT], high[SHORT];
