@@ -168,6 +168,14 @@ MUST_CHECK struct error *budget_plan_make(
     const struct budget_row *rows, size_t n, const double *listed, size_t listed_count, struct budget_plan *plan);
 void budget_plan_free(struct budget_plan *plan);
 
+/* Where something can be read off, of a size. */
+struct reach {
+	double low, high;
+	size_t size; /* index below the count of reaches */
+};
+/* From the first to the last place where four sizes can be read off, else three (*sizes): low < high only if there are. */
+MUST_CHECK struct error *common_range(const struct reach *reaches, size_t count, int *sizes, double *low, double *high);
+
 /* The loss of every size at a budget: of each run by a monotone cubic in (ln C, ln loss) between its measurements (its D by
  * a straight line in logs), or its nearest measurement when that misses the budget by FIT_MISMATCH or less; the best of
  * a size's runs. At labelled budgets and groups finished runs more than a factor of 4 apart are not interpolated. */

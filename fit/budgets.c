@@ -12,7 +12,9 @@
 #define SAME_C 1e-6        /* in ln C: two measurements at one place */
 #define GROUP 0.05         /* by how much the C of a group may differ, as a part: budgets are met to a whole step */
 #define MOST_IN_GROUPS 0.8 /* of all rows, for a table to be called one of isoFLOP groups */
-#define LONGEST_GAP 4.0    /* in C, between finished runs that are interpolated at a labelled or grouped budget */
+#define APART 1.10         /* between the C of one group and the next row's */
+#define MOST_BUDGETS 1000
+#define LONGEST_GAP 4.0 /* in C, between finished runs that are interpolated at a labelled or grouped budget */
 
 /* ---------------------------------------------------------------------------------------------------------- tracks --- */
 
@@ -148,7 +150,7 @@ static int sizes_among(const struct budget_row *rows, size_t n, double *work) {
 	return sizes;
 }
 
-/* Rows of equal C: the budgets of a table of isoFLOP groups. Leaves the plan empty when it is none. */
+/* Rows of equal C, with nothing near them: the budgets of a table of isoFLOP groups. Leaves the plan empty when it is none. */
 static struct error *plan_groups(const struct budget_row *rows, size_t n, struct budget_plan *plan) {
 	struct budget_row *sorted = array_new(n + 1, sizeof *sorted);
 	double *work = array_new(n + 1, sizeof *work);
@@ -161,7 +163,9 @@ static struct error *plan_groups(const struct budget_row *rows, size_t n, struct
 	for (size_t first = 0, end; first < n && !error; first = end) {
 		double logs = 0;
 		for (end = first; end < n && sorted[end].C <= sorted[first].C * (1 + GROUP); end++) logs += log(sorted[end].C);
-		if (sizes_among(sorted + first, end - first, work) < GOOD_SIZES) continue;
+		bool alone = (first == 0 || sorted[first].C > sorted[first - 1].C * APART) &&
+		             (end == n || sorted[end].C > sorted[end - 1].C * APART);
+		if (!alone || sizes_among(sorted + first, end - first, work) < GOOD_SIZES) continue;
 		error = add_budget(plan, &capacity, exp(logs / (double)(end - first)));
 		inside += end - first;
 	}
@@ -172,29 +176,67 @@ static struct error *plan_groups(const struct budget_row *rows, size_t n, struct
 	return error;
 }
 
+struct event {
+	double x;
+	bool ends;
+	size_t size;
+};
+
+/* Along x, and where some reach ends what begins there first: both are read at that point. */
+static int by_place(const void *a, const void *b) {
+	const struct event *x = a, *y = b;
+	int order = (x->x > y->x) - (x->x < y->x);
+	return order ? order : x->ends - y->ends;
+}
+
+struct error *common_range(const struct reach *reaches, size_t count, int *sizes, double *low, double *high) {
+	struct event *events = array_new(2 * count + 1, sizeof *events);
+	int *open = array_new(count + 1, sizeof *open); /* reaches of each size that lie over the current place */
+	struct error *error = !events || !open ? error_memory(count * (2 * sizeof *events + sizeof *open)) : NULL;
+	for (size_t k = 0; k < count && !error; k++) {
+		events[2 * k] = (struct event){reaches[k].low, false, reaches[k].size};
+		events[2 * k + 1] = (struct event){reaches[k].high, true, reaches[k].size};
+	}
+	if (!error) qsort(events, 2 * count, sizeof *events, by_place);
+	*low = INFINITY;
+	*high = -INFINITY;
+	for (*sizes = GOOD_SIZES; !error; --*sizes) {
+		int now = 0;
+		for (size_t e = 0; e < 2 * count; e++) {
+			if (!events[e].ends) now += open[events[e].size]++ == 0;
+			if (now >= *sizes) {
+				*low = fmin(*low, events[e].x);
+				*high = fmax(*high, events[e].x);
+			}
+			if (events[e].ends) now -= --open[events[e].size] == 0;
+		}
+		if (*low < *high || *sizes == LEAST_SIZES) break;
+		*low = INFINITY; /* one place alone is no range */
+		*high = -INFINITY;
+	}
+	free(events);
+	free(open);
+	return error;
+}
+
 /* Evenly spaced in ln C over the range in which four sizes or more, else three, can be read off. */
 static struct error *plan_range(const struct budget_row *rows, size_t n, struct budget_plan *plan) {
 	struct tracks tracks;
-	size_t capacity = 0;
+	size_t capacity = 0, size = 0;
 	struct error *error = make_tracks(rows, n, &tracks);
-	double low = INFINITY, high = -INFINITY;
-	int needed = GOOD_SIZES + 1;
-	while (!error && !(low < high) && --needed >= LEAST_SIZES)
-		for (size_t e = 0; e < 2 * tracks.count; e++) {
-			const struct track *track = &tracks.items[e / 2];
-			double edge = track->x[e % 2 ? track->count - 1 : 0], last_N = 0;
-			int sizes = 0;
-			for (size_t k = 0; k < tracks.count; k++) {
-				if (!reads_at(&tracks.items[k], edge) || tracks.items[k].N <= last_N * (1 + SAME_SIZE)) continue;
-				last_N = tracks.items[k].N;
-				sizes++;
-			}
-			if (sizes < needed) continue;
-			low = fmin(low, edge);
-			high = fmax(high, edge);
-		}
+	struct reach *reaches = array_new(tracks.count + 1, sizeof *reaches);
+	if (!error && !reaches) error = error_memory(tracks.count * sizeof *reaches);
+	for (size_t k = 0; k < tracks.count && !error; k++) {
+		const struct track *track = &tracks.items[k];
+		size += k > 0 && track->N > tracks.items[k - 1].N * (1 + SAME_SIZE);
+		reaches[k] = (struct reach){track->x[0], track->x[track->count - 1], size};
+	}
+	double low = 0, high = 0;
+	int sizes;
+	if (!error) error = common_range(reaches, tracks.count, &sizes, &low, &high);
 	for (int k = 0; k < MOST_AUTOMATIC && low < high && !error; k++)
 		error = add_budget(plan, &capacity, exp(low + (high - low) * k / (MOST_AUTOMATIC - 1)));
+	free(reaches);
 	tracks_free(&tracks);
 	return error;
 }
@@ -222,6 +264,11 @@ struct error *budget_plan_make(
 		for (size_t i = 1; i < plan->count; i++)
 			if (plan->C[i] > plan->C[kept - 1] * (1 + SAME_C)) plan->C[kept++] = plan->C[i];
 		plan->count = kept;
+	}
+	if (!error && plan->count > MOST_BUDGETS) {
+		error = error_new(
+		    ERROR_DATA, "found %zu budgets for approach 2, expected %d or fewer: runs of one budget have one label",
+		    plan->count, MOST_BUDGETS);
 	}
 	if (error) budget_plan_free(plan);
 	return error;

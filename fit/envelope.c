@@ -117,15 +117,40 @@ static void add_choice(struct approach1 *found, const struct envelope_choice *ch
 	found->choices[found->choice_count++] = *choice;
 }
 
+/* Marks the runs whose absence can move anything: those with a point on the edge, and those of the end sizes. */
+static void mark_runs(
+    const struct work *work, const struct envelope_options *how, const struct envelope_choice *chosen, bool *matters) {
+	size_t smallest = 0, largest = 0;
+	for (size_t i = 1; i < work->n; i++) {
+		if (work->sorted[i].N < work->sorted[smallest].N) smallest = i;
+		if (work->sorted[i].N > work->sorted[largest].N) largest = i;
+	}
+	size_t m = chosen->method == ENVELOPE_HULL ? hull(work->sorted, work->n, -1, work->edge)
+	                                           : buckets(work->sorted, work->n, -1, how->per_decade, work->edge);
+	for (size_t i = 0; i < m; i++) matters[work->edge[i].run] = true;
+	matters[work->sorted[smallest].run] = matters[work->sorted[largest].run] = true;
+}
+
 /* The same with every run left out once: an interval, and the two that move the exponent most. */
 static struct error *leave_each_out(
     const struct work *work, const struct envelope_options *how, int runs, struct approach1 *found) {
 	double *N = array_new(2 * (size_t)runs + 1, sizeof *N), *D = N + runs;
-	if (!N) return error_memory(2 * (size_t)runs * sizeof *N);
+	bool *matters = array_new((size_t)runs + 1, sizeof *matters);
+	if (!N || !matters) {
+		free(N);
+		free(matters);
+		return error_memory(2 * (size_t)runs * sizeof *N);
+	}
 	struct envelope_choice lowest = {.N.slope = INFINITY}, highest = {.N.slope = -INFINITY}, choice;
 	size_t n = 0;
 	const struct envelope_choice *chosen = &found->choices[0];
+	mark_runs(work, how, chosen, matters);
 	for (int run = 0; run < runs; run++) {
+		if (!matters[run]) {
+			N[n] = chosen->N.slope;
+			D[n++] = chosen->D.slope;
+			continue;
+		}
 		if (!trace(work, chosen->method, how->per_decade, chosen->inner, run, &choice)) continue;
 		for (size_t i = 0; i < work->n; i++)
 			if (work->sorted[i].run == run) choice.without_N = work->sorted[i].N;
@@ -136,9 +161,10 @@ static struct error *leave_each_out(
 	}
 	found->a_interval = jackknife(chosen->N.slope, N, n);
 	found->b_interval = jackknife(chosen->D.slope, D, n);
-	if (n > 0) add_choice(found, &lowest);
-	if (n > 1) add_choice(found, &highest);
+	if (lowest.points > 0) add_choice(found, &lowest);
+	if (highest.N.slope > lowest.N.slope) add_choice(found, &highest);
 	free(N);
+	free(matters);
 	return NULL;
 }
 

@@ -7,8 +7,6 @@
 #include <string.h>
 
 #define MOST_BUDGETS 6
-#define GOOD_SIZES 4   /* that a budget should have: a parabola through three points fits whatever they are */
-#define LEAST_SIZES 3  /* that it must have */
 #define LEAST_MINIMA 3 /* for a slope */
 #define SAME_SIZE 1e-9 /* relative, as in design.c */
 #define SAME_HORIZON 1e-6
@@ -175,37 +173,36 @@ struct error *fit_isoflop(const struct fit_points *points, struct fit_isoflops *
 	*isoflops = (struct fit_isoflops){.a = NAN};
 	struct fit_point *sorted = array_new(n + 1, sizeof *sorted);
 	struct ladder *ladders = array_new(n + 1, sizeof *ladders);
-	double *memory = array_new(4 * n + 2, sizeof *memory), *edges = memory + 2 * n;
+	struct reach *reaches = array_new(n + 1, sizeof *reaches);
+	double *memory = array_new(4 * n + 2, sizeof *memory);
 	isoflops->items = array_new(MOST_BUDGETS, sizeof *isoflops->items);
 	struct error *error = NULL;
-	if (!sorted || !ladders || !memory || !isoflops->items) {
+	if (!sorted || !ladders || !reaches || !memory || !isoflops->items) {
 		error = error_memory(n * (sizeof *sorted + sizeof *ladders + 4 * sizeof *memory));
 		goto done;
 	}
 	memcpy(sorted, points->items, n * sizeof *sorted);
 	qsort(sorted, n, sizeof *sorted, by_size_and_horizon);
-	size_t count = make_ladders(sorted, n, memory, ladders), edge_count = 0;
+	size_t count = make_ladders(sorted, n, memory, ladders);
 	/* The range of budgets at which enough sizes can be read off begins and ends where some ladder does. */
 	for (size_t k = 0; k < count; k++) {
-		edges[edge_count++] = ladders[k].x[0] + log(6 * ladders[k].N);
-		edges[edge_count++] = ladders[k].x[ladders[k].count - 1] + log(6 * ladders[k].N);
+		double shift = log(6 * ladders[k].N);
+		reaches[k] = (struct reach){ladders[k].x[0] + shift, ladders[k].x[ladders[k].count - 1] + shift, k};
 	}
-	double low = INFINITY, high = -INFINITY;
-	size_t needed = GOOD_SIZES + 1;
-	while (!(low < high) && --needed >= LEAST_SIZES)
-		for (size_t k = 0; k < edge_count; k++) {
-			if (sizes_at(ladders, count, edges[k]) < needed) continue;
-			low = fmin(low, edges[k]);
-			high = fmax(high, edges[k]);
-		}
+	double low, high;
+	int needed = 0;
+	error = common_range(reaches, count, &needed, &low, &high);
+	if (error) goto done;
 	for (int k = 0; k < MOST_BUDGETS && low < high && !error; k++) {
 		double log_C = low + (high - low) * k / (MOST_BUDGETS - 1);
-		if (sizes_at(ladders, count, log_C) >= needed) error = add_budget(ladders, count, log_C, edges, isoflops);
+		if (sizes_at(ladders, count, log_C) >= (size_t)needed)
+			error = add_budget(ladders, count, log_C, memory + 2 * n, isoflops);
 	}
 	if (!error) find_slope(isoflops);
 done:
 	free(sorted);
 	free(ladders);
+	free(reaches);
 	free(memory);
 	if (error) fit_isoflops_free(isoflops);
 	return error;
