@@ -405,7 +405,7 @@ struct approach_choices {
 
 /* The choices, as far as they are columns of a table and what was read from it. */
 struct approach_columns {
-	struct fit_extra extra[2 + 2 * COUNTING_MOST]; /* curve, budget, then those of `names` */
+	struct fit_extra extra[3 + 2 * COUNTING_MOST]; /* curve, budget, width, then those of `names` */
 	struct counting_name names[2 * COUNTING_MOST];
 	size_t name_count;
 	struct text text; /* that names point into */

@@ -71,7 +71,7 @@ struct error *optima_command(const struct optima_options *options) {
 
 /* ------------------------------------------------------------------------------------------------- approaches 1 and 2 --- */
 
-enum { EXTRA_CURVE, EXTRA_BUDGET, EXTRA_COUNTS };
+enum { EXTRA_CURVE, EXTRA_BUDGET, EXTRA_WIDTH, EXTRA_COUNTS };
 
 /* NAME=COLUMN, or COLUMN alone, with commas between; both strings go into columns->text, and their places into `at`. */
 static struct error *add_names(
@@ -116,6 +116,7 @@ struct error *approach_ask(
 	struct fit_extra *extra = columns->extra;
 	extra[EXTRA_CURVE] = (struct fit_extra){choices->curve ? choices->curve : "", choices->curve ? "curve" : NULL};
 	extra[EXTRA_BUDGET] = (struct fit_extra){choices->budget ? choices->budget : "", choices->budget ? "budget" : NULL};
+	extra[EXTRA_WIDTH] = (struct fit_extra){"width", NULL};
 	for (size_t k = 0; k < columns->name_count; k++) {
 		struct counting_name *name = &columns->names[k];
 		name->column = columns->text.data + at[k];
@@ -183,6 +184,18 @@ static struct error *count_own_N(const struct fit_points *points, struct countin
 	return NULL;
 }
 
+/* The width that all models share; 0 where they do not, or the table does not say. */
+static double common_width(const struct fit_points *points) {
+	double width = 0, first = 0;
+	for (size_t i = 0; i < points->count; i++) {
+		const char *text = points->items[i].extra[EXTRA_WIDTH];
+		if (!text || !number_from_text(text, &width) || !(width > 0)) return 0;
+		if (i == 0) first = width;
+		if (width != first) return 0;
+	}
+	return first;
+}
+
 struct error *approach_take(
     const struct approach_choices *choices, const char *path, bool lab, struct fit_points *points,
     struct approach_columns *columns, struct fit_approach_options *how) {
@@ -192,6 +205,7 @@ struct error *approach_take(
 	TRY(one_of("envelope", choices->envelope, "hull", "buckets", &how->buckets));
 	TRY(budgets_in(&choices->budgets, NULL, &budgets));
 	if (choices->curve) TRY(fit_points_ends(path, choices->curve, EXTRA_CURVE, points));
+	points->width = common_width(points);
 	columns->numbers = array_new(budgets + points->count + 1, sizeof *columns->numbers);
 	if (!columns->numbers) return error_memory((budgets + points->count) * sizeof *columns->numbers);
 	how->budgets = columns->numbers;

@@ -89,6 +89,7 @@ struct fit_points {
 	struct fit_point *earlier; /* (earlier_count) rows of training curves before their ends: no final losses */
 	size_t earlier_count;
 	int runs;               /* training curves; 0 when the table has none */
+	double width;           /* that all models share; 0 where they do not, or the table does not say */
 	struct fit_input input; /* as read: columns as they are called, NULL where there is none or it is derived */
 	bool guessed[4];        /* the columns of N, D, C and loss were found by what their names mean */
 	struct text notes;      /* what the user should be told about the reading, a line each */

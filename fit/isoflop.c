@@ -245,6 +245,7 @@ struct error *fit_isoflop_interval(
 	       *shared = array_new((size_t)points->rungs + 1, sizeof *shared);
 	copy.items = array_new(points->count + 1, sizeof *copy.items);
 	*interval = (struct fit_interval){NAN, NAN};
+	if (isnan(a)) goto done;
 	if (!values || !shared || !copy.items) {
 		error = error_memory(points->count * sizeof *copy.items + count * sizeof *values);
 		goto done;
@@ -257,7 +258,7 @@ struct error *fit_isoflop_interval(
 		error = simulated_slope(points, surface, noise, &rng, &copy, shared, &values[known]);
 		known += !isnan(values[known]);
 	}
-	if (error || isnan(a) || known * 2 < count) goto done;
+	if (error || known * 2 < count) goto done;
 	struct fit_interval spread = interval_of(values, known);
 	if (isnan(centre)) centre = quantile_sorted(values, known, 0.5);
 	*interval = (struct fit_interval){a - (spread.high - centre), a - (spread.low - centre)};

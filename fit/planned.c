@@ -31,6 +31,7 @@ static struct error *add_rung(
 		    ERROR_DATA, "%s: rungs[%d]: expected \"width\" and \"depth\", there or for the whole plan, above zero",
 		    path, index);
 	}
+	points->width = index == 0 || points->width == width ? width : 0;
 	const cJSON *horizons = setting(root, rung, "horizons"), *seeds = setting(root, rung, "seeds"), *horizon;
 	if (!cJSON_IsArray(horizons) || cJSON_GetArraySize(horizons) == 0) {
 		return error_new(

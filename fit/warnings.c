@@ -1,4 +1,5 @@
 /* warnings.c - what a table cannot say, in plain words. The codes are stable; docs/formats.md lists them. */
+#include "fit/approach.h"
 #include "fit/law.h"
 
 #include <math.h>
@@ -14,6 +15,7 @@
 #define TIED 0.8          /* correlation of ln N and ln D beyond which that is why the spread is small */
 #define MISFIT 3.0        /* residuals over the losses' own errors */
 #define WEAK_ERROR 0.35   /* standard error of an exponent over itself, with losses exact to 1 % */
+#define MOVES 0.1         /* of the exponent by approach 1 over its choices */
 #define RISE_ERRORS 3.0   /* by how many errors a loss must rise with D to be called rising */
 #define RISE_UNKNOWN 0.01 /* the same, as a part of the loss, where no error is known */
 #define OTHER_COUNT 1.10  /* C over 6 N D beyond which the two ways of counting differ */
@@ -121,6 +123,14 @@ void fit_warn_of_design(struct fit *fit) {
 		warn(
 		    fit, "few_points", "There %s only %zu point%s.", design->points == 1 ? "is" : "are", design->points,
 		    design->points == 1 ? "" : "s");
+	}
+	if (design->sizes > 1 && fit->points->width > 0) {
+		warn(
+		    fit, "single_width",
+		    "All models have width %.6g, so N grows with depth alone. What depth does to the loss is not what size "
+		    "does: "
+		    "exponents of N from such a ladder do not carry over to others; let the width grow too.",
+		    fit->points->width);
 	}
 	size_t same = 1; /* losses like the first; a plan has none */
 	for (size_t i = 1; i < fit->points->count; i++) same += fit->points->items[i].loss == fit->points->items[0].loss;
@@ -345,6 +355,30 @@ static void refuse(struct fit *fit) {
 	}
 }
 
+static void warn_of_approaches(struct fit *fit) {
+	if (!fit->approaches) return;
+	const struct approach1 *first = &fit->approaches->first;
+	if (first->choice_count > 0 && first->high - first->low > MOVES) {
+		warn(
+		    fit, "envelope_moves",
+		    "Approach 1 puts the exponent a at %.3f, but at %.3f to %.3f with other sizes, runs or ways to take the "
+		    "edge: "
+		    "it says more about the choice than about the models.",
+		    first->choices[0].N.slope, first->low, first->high);
+	}
+	const struct approach2 *second = &fit->approaches->second;
+	size_t edges = 0;
+	for (size_t b = 0; b < second->budgets.count; b++) edges += second->found[BY_AKIMA][b].edge;
+	if (edges > 0 && fit->isoflops.count == 0) {
+		warn(
+		    fit, "isoflop_edge",
+		    "At %zu of %zu budgets the lowest loss is that of the smallest or the largest size: the minimum lies "
+		    "outside, "
+		    "and they are not used for the exponent.",
+		    edges, second->budgets.count);
+	}
+}
+
 struct error *fit_warn(struct fit *fit) {
 	fit_warn_of_design(fit);
 	refuse(fit);
@@ -367,5 +401,6 @@ struct error *fit_warn(struct fit *fit) {
 		}
 	}
 	warn_of_counting(fit);
+	warn_of_approaches(fit);
 	return NULL;
 }
