@@ -99,7 +99,7 @@ char *human_bytes(double bytes, char out[HUMAN_SIZE]);
 char *human_seconds(double seconds, char out[HUMAN_SIZE]);
 /* The shortest decimal that reads back as the same bits: "0.1", "1e-05", "nan", "inf". */
 char *number_text(double value, char out[HUMAN_SIZE]);
-/* A decimal number as people type it, with K, M or G behind it perhaps: "20", "1.5M", "3e-4", "inf". The suffix goes into
+/* A decimal number as people type it, with K, M, G (or B), T behind it perhaps: "20", "1.5M", "70B", "3e-4", "inf". The suffix goes into
  * the exponent before anything is rounded: "1.013K" is 1013. False when `text` is no such number. */
 bool number_from_text(const char *text, double *value);
 
@@ -202,7 +202,7 @@ void json_quote(struct text *text, const char *string);
 
 enum option_kind {
 	OPTION_FLAG,  /* bool */
-	OPTION_COUNT, /* int64_t; K, M and G mean 1e3, 1e6, 1e9; 1e6 and 1.5M are fine */
+	OPTION_COUNT, /* int64_t; K, M, G or B, T mean 1e3, 1e6, 1e9, 1e12; 1e6 and 1.5M are fine */
 	OPTION_REAL,  /* double */
 	OPTION_TEXT,  /* const char *; points into argv or into the JSON tree */
 	OPTION_LIST,  /* struct option_list; the option may be given several times, each time with one text */

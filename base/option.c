@@ -52,7 +52,12 @@ bool number_from_text(const char *text, double *value) {
 		at++;
 		break;
 	case 'G':
+	case 'B':
 		exponent += 9;
+		at++;
+		break;
+	case 'T':
+		exponent += 12;
 		at++;
 		break;
 	default:
