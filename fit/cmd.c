@@ -74,7 +74,8 @@ static const struct option_row rows[] = {
      "--design: that of an error which all runs of a rung share (as large as --noise)", "x"},
     {"surface", OPTION_TEXT, FIELD(surface), "", 0, 0,
      "--design: E,A,B,alpha,beta, or an earlier fit.json (else assumed from the plan)", "LIST"},
-    {"replicates", OPTION_COUNT, FIELD(replicates), "1000", 100, 1000000, "refits of the bootstrap", "n"},
+    {"replicates", OPTION_COUNT, FIELD(replicates), "", 100, 1000000,
+     "refits of the bootstrap (1000; beyond 100,000 points fewer, 100 at least)", "n"},
     {"bootstrap", OPTION_TEXT, FIELD(bootstrap), "auto", 0, 0,
      "simulated (draw new errors for all points), rows (draw points again), rungs (draw whole rungs again), or auto "
      "(simulated below 20 rungs, else rungs)",
@@ -130,15 +131,14 @@ static struct error *questions_of(const struct command_options *options, struct 
 /* `path` is what the user named; `out` is where fit.json goes, or NULL. */
 static struct error *print_and_write(
     const struct fit *fit, const struct command_options *options, const char *path, const char *out) {
-	cJSON *root = NULL;
+	cJSON *root = NULL; /* with a million points a gigabyte: made where it is wanted */
 	struct text text = {0};
-	struct error *error = fit_to_json(fit, &root);
-	if (error) return error;
+	if (options->json || out) TRY(fit_to_json(fit, &root));
 	if (options->json)
 		json_print(root, true, &text);
 	else
 		fit_summary(fit, path, &text);
-	error = text_error(&text);
+	struct error *error = text_error(&text);
 	if (!error) printf("%s%s", text.data, options->json ? "\n" : "");
 	fflush(stdout);
 	/* Printed first: a result that can be written nowhere is not lost. */
@@ -202,6 +202,7 @@ static struct error *run(const char *path, const struct command_options *options
 	if (!error) error = fit_points_read(path, &input, &points);
 	if (!error) {
 		print_notes(&points);
+		if (how.replicates == 0) how.replicates = fit_replicates_for(points.count);
 		error = approach_take(&options->approach, path, lab, &points, &columns, &approaches);
 	}
 	how.approaches = &approaches;

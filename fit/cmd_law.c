@@ -104,7 +104,8 @@ static struct error *print_and_write(const struct law_options *options, const st
 }
 
 struct error *law_command(const struct law_options *options) {
-	struct chosen_options how = {.how = options->how, .method.law = options->law};
+	struct fit_options draws = *options->how;
+	struct chosen_options how = {.how = &draws, .method.law = options->law};
 	how.variable = options->how->along ? *options->how->along : FIT_C;
 	how.all = options->how->all_points;
 	struct fit_input input = options->input;
@@ -125,6 +126,7 @@ struct error *law_command(const struct law_options *options) {
 	if (!error) error = fit_points_read(options->path, &input, &points);
 	if (!error) print_notes(&points);
 	if (!error && options->unique) error = read_unique(options, &points, &unique);
+	if (draws.replicates == 0) draws.replicates = fit_replicates_for(points.count);
 	how.unique = unique;
 	if (!error) error = chosen_fit(&points, &how, &chosen);
 	if (!error) {

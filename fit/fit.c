@@ -75,6 +75,11 @@ static struct error *fit_surface_part(
 	return NULL;
 }
 
+int64_t fit_replicates_for(size_t points) {
+	const double most = 1000, least = 100, work = 1e8;
+	return (int64_t)fmax(least, fmin(most, work / (double)points));
+}
+
 struct error *fit_all(const struct fit_points *points, const struct fit_options *options, struct fit *fit) {
 	*fit = (struct fit){.points = points, .options = *options, .isoflop_interval = {NAN, NAN}};
 	struct error *error = fit_design_of(points, &fit->design);

@@ -472,6 +472,10 @@ struct fit {
 	const char *refused[FIT_SURFACE_PARAMETERS + 1];
 };
 
+/* How many refits a table of so many points gets where nobody says: 1000, and beyond 100,000 points fewer, so that
+ * points times refits stay below 1e8, but 100 at least. */
+int64_t fit_replicates_for(size_t points);
+
 /* Everything above on one table. `points` must outlive the result. */
 MUST_CHECK struct error *fit_all(const struct fit_points *points, const struct fit_options *options, struct fit *fit);
 void fit_free(struct fit *fit);

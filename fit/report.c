@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIT_REPLICATES 1000 /* the default of 'rung fit' */
 #define TRACE_POINTS 72
 #define TRACE_N_MOST 7 /* lines along N: more of them say nothing more */
 #define BEYOND 8.0     /* how far past the points a line goes on, as a factor; it is dashed there */
@@ -353,9 +352,10 @@ static struct error *fit_here(struct report *report) {
 	struct fit fit = {0};
 	cJSON *old = lab->fit;
 	const struct fit_input input = report_fit_input(old);
-	const struct fit_options options = {.replicates = FIT_REPLICATES, .seed = 1};
+	struct fit_options options = {.seed = 1};
 	lab->fit = NULL;
 	struct error *error = fit_points_read(lab->path, &input, &points);
+	options.replicates = fit_replicates_for(points.count);
 	if (!error) error = fit_all(&points, &options, &fit);
 	if (!error) error = fit_to_json(&fit, &lab->fit);
 	if (!error)

@@ -140,12 +140,12 @@ void selection_free(struct selection *selection) {
 
 int selection_distinct(const struct selection *selection) {
 	int distinct = 0;
+	double found[MOST_PARAMETERS + 1];
 	for (size_t i = 0; i < selection->count && distinct <= MOST_PARAMETERS; i++) {
 		double x = value_of(point_at(selection, i), selection->variable);
 		bool seen = false;
-		for (size_t k = 0; k < i && !seen; k++)
-			seen = fabs(value_of(point_at(selection, k), selection->variable) / x - 1) <= SAME_SIZE;
-		distinct += !seen;
+		for (int k = 0; k < distinct && !seen; k++) seen = fabs(found[k] / x - 1) <= SAME_SIZE;
+		if (!seen) found[distinct++] = x;
 	}
 	return distinct;
 }
