@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FEW_RUNGS 20    /* below: RESAMPLE_SIMULATED */
 #define MOST_DRAWS 1000 /* of rungs until one has enough sizes and horizons */
 #define SLOPE_FINISHED 1e-6
 
@@ -17,13 +16,8 @@ const char *resampling_name(enum fit_resampling method) {
 	return names[method];
 }
 
-static enum fit_resampling resampling_chosen(enum fit_resampling method, const struct table *table) {
-	if (method != RESAMPLE_AUTO) return method;
-	return table->groups < FEW_RUNGS ? RESAMPLE_SIMULATED : RESAMPLE_RUNGS;
-}
-
-bool resampling_imposes(enum fit_resampling method, const struct table *table) {
-	return resampling_chosen(method, table) == RESAMPLE_SIMULATED;
+enum fit_resampling resampling_chosen(enum fit_resampling method) {
+	return method == RESAMPLE_AUTO ? RESAMPLE_SIMULATED : method;
 }
 
 /* ---------------------------------------------------------------------------------------------------------- draws --- */
@@ -133,6 +127,22 @@ struct desk {
 	char *seen;         /* (levels) */
 };
 
+/* The last row of *table becomes the probe, with arrays of its own to change. */
+static void place_probe(
+    const struct draw *draw, const struct resampling *how, struct rng *rng, const struct desk *desk, double scale,
+    struct table *table) {
+	size_t n = table->count;
+	const struct fit_noise *noise = draw->noise;
+	double rung = isnan(noise->rung) ? 0 : noise->rung;
+	double of_run = sqrt(noise->point * noise->point + rung * rung + noise->setting * noise->setting);
+	if (table->y != desk->y) memcpy(desk->y, table->y, n * sizeof *desk->y);
+	if (table->weight != desk->weight) memcpy(desk->weight, table->weight, n * sizeof *desk->weight);
+	table->y = desk->y;
+	table->weight = desk->weight;
+	table->weight[n - 1] = 0;
+	table->y[n - 1] = draw->fitted[n - 1] + (how->probe_noisy ? scale * of_run * rng_normal(rng) : 0);
+}
+
 static void refit(
     const struct draw *draw, const struct desk *desk, const struct resampling *how, size_t index, struct resamples *out,
     size_t *redrawn, bool *finished) {
@@ -151,10 +161,12 @@ static void refit(
 		table.weight = desk->weight;
 		*redrawn = draw_again(draw, out->method == RESAMPLE_RUNGS, &rng, desk->weight, desk->times, desk->seen);
 	}
+	if (how->probe > 0) place_probe(draw, how, &rng, desk, out->scale[index], &table);
 	struct solution solution, held;
 	law_refit(law, &table, HELD_NONE, draw->x, 1, true, desk->work, &solution);
 	memcpy(out->x + index * p, solution.x, sizeof(double) * p);
 	*finished = solution.slope <= SLOPE_FINISHED;
+	if (how->probe > 0) table.weight[table.count - 1] = how->probe;
 	for (int k = 0; k < how->constrained_count; k++) {
 		/* Two starts are at hand, the law drawn around and what was just found with the constraint put upon it. */
 		const struct law *constrained = &how->constrained[k];
@@ -181,7 +193,7 @@ struct error *resample(
     struct resamples *resamples) {
 	size_t n = table->count, p = (size_t)law_parameters(law), count = how->count;
 	int threads = omp_get_max_threads();
-	enum fit_resampling method = resampling_chosen(how->method, table);
+	enum fit_resampling method = resampling_chosen(how->method);
 	struct draw draw = {.law = law, .table = table, .x = x, .noise = &resamples->noise};
 	*resamples = (struct resamples){
 	    .count = count, .parameters = (int)p, .constrained = how->constrained_count, .method = method};

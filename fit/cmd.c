@@ -78,7 +78,7 @@ static const struct option_row rows[] = {
      "refits of the bootstrap (1000; beyond 100,000 points fewer, 100 at least)", "n"},
     {"bootstrap", OPTION_TEXT, FIELD(bootstrap), "auto", 0, 0,
      "simulated (draw new errors for all points), rows (draw points again), rungs (draw whole rungs again), or auto "
-     "(simulated below 20 rungs, else rungs)",
+     "(simulated)",
      "NAME"},
     {"random-seed", OPTION_COUNT, FIELD(random_seed), "1", 0, 0, "of the bootstrap's random numbers", "n"},
     {"predict", OPTION_LIST, FIELD(predict), "", 0, 0,

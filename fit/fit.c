@@ -35,15 +35,14 @@ static void identify(struct fit *fit) {
 }
 
 static struct error *answer(struct fit *fit) {
-	const struct fit_surface *surface = &fit->surface.surface;
 	uint64_t seed = (uint64_t)fit->options.seed;
 	for (; fit->outlook_count < fit->options.question_count; fit->outlook_count++) {
 		const struct fit_question *question = &fit->options.questions[fit->outlook_count];
 		struct fit_outlook *outlook = &fit->outlooks[fit->outlook_count];
 		if (question->C > 0)
-			TRY(fit_outlook_of_budget(fit->points, surface, &fit->replicates, question->C, seed, outlook));
+			TRY(fit_outlook_of_budget(fit->points, &fit->surface, &fit->replicates, question->C, seed, outlook));
 		else
-			TRY(fit_outlook_at(fit->points, surface, &fit->replicates, question->N, question->D, seed, outlook));
+			TRY(fit_outlook_at(fit->points, &fit->surface, &fit->replicates, question->N, question->D, seed, outlook));
 	}
 	return NULL;
 }

@@ -62,7 +62,7 @@ struct law_parameter {
 	double least,
 	    most;         /* the box of the search, in centred coordinates; of a position: in half ranges of its variable */
 	double low, high; /* the grid of one that is not linear, in the same units: geometric when low > 0 */
-	int nodes;        /* of the fine grid; the coarse one has half as many */
+	int nodes;        /* of the fine grid, at most 64; the coarse one has fewer */
 };
 
 /* x[target] = constant + rate x[source], or constant exp(-rate x[source]); source < 0: the constant. */
@@ -293,8 +293,8 @@ void settings_free(struct settings *settings);
 
 /* "auto", "simulated", "rows", "rungs". */
 const char *resampling_name(enum fit_resampling method);
-/* Are tables drawn around the law at hand, rather than from the rows as they are? */
-bool resampling_imposes(enum fit_resampling method, const struct table *table);
+/* What RESAMPLE_AUTO stands for. */
+enum fit_resampling resampling_chosen(enum fit_resampling method);
 
 /* How tables are drawn again, around a law. */
 struct resampling {
@@ -307,6 +307,10 @@ struct resampling {
 	int constrained_count;
 	const struct fit_noise *noise; /* with `freedom`; NULL: estimated from the residuals */
 	int freedom;
+	/* Above 0: the last row of the table, which has no weight there, is a probe. It gets this weight in the constrained
+	 * refits, and is drawn around the law with noise, or is the law. */
+	double probe;
+	bool probe_noisy;
 };
 
 struct resamples {

@@ -197,25 +197,25 @@ static bool improves(
 }
 
 void minimize(const struct objective *objective, const double *start, struct minimum *minimum) {
-	struct place at, next;
+	struct place places[2], *at = &places[0], *next = &places[1];
 	struct model model;
 	double radius = 0.5, length;
 	*minimum = (struct minimum){.stop = STOP_ITERATIONS};
-	for (int i = 0; i < objective->count; i++) at.x[i] = clip(start[i], objective->lower[i], objective->upper[i]);
-	look(objective, &at);
-	if (!isfinite(at.value)) minimum->stop = STOP_UNDEFINED;
-	find_free(objective, &at, &model);
+	for (int i = 0; i < objective->count; i++) at->x[i] = clip(start[i], objective->lower[i], objective->upper[i]);
+	look(objective, at);
+	if (!isfinite(at->value)) minimum->stop = STOP_UNDEFINED;
+	find_free(objective, at, &model);
 	for (bool moved = true; minimum->stop == STOP_ITERATIONS && minimum->iterations < MOST_ITERATIONS;) {
 		if (model.slope <= fmax(SLOPE_ZERO, objective->enough)) {
 			minimum->stop = STOP_GRADIENT;
 			break;
 		}
-		if (moved) find_curvature(objective, &at, &model);
-		double predicted = propose(objective, &model, &at, radius, &next, &length);
-		double noise = objective->noise + 8 * DBL_EPSILON * fabs(at.value);
-		look(objective, &next);
-		double fall = at.value - next.value;
-		moved = improves(objective, &at, &next, model.slope, predicted, noise);
+		if (moved) find_curvature(objective, at, &model);
+		double predicted = propose(objective, &model, at, radius, next, &length);
+		double noise = objective->noise + 8 * DBL_EPSILON * fabs(at->value);
+		look(objective, next);
+		double fall = at->value - next->value;
+		moved = improves(objective, at, next, model.slope, predicted, noise);
 		minimum->iterations += moved;
 		if (!moved) {
 			radius = fmin(radius, length) / 4;
@@ -224,11 +224,13 @@ void minimize(const struct objective *objective, const double *start, struct min
 		}
 		if (fall > -0.75 * predicted && length > 0.8 * radius) radius = fmin(3 * radius, LARGEST_STEP);
 		if (fall < -0.25 * predicted && fall > noise) radius = fmin(radius, length) / 2;
+		struct place *left = at;
 		at = next;
-		find_free(objective, &at, &model);
+		next = left;
+		find_free(objective, at, &model);
 	}
-	memcpy(minimum->x, at.x, sizeof minimum->x);
-	minimum->value = at.value;
+	memcpy(minimum->x, at->x, sizeof minimum->x);
+	minimum->value = at->value;
 	minimum->slope = model.slope;
 	for (int i = 0; i < objective->count; i++) {
 		bool rests = objective->lower[i] < objective->upper[i];

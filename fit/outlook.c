@@ -1,8 +1,17 @@
-/* outlook.c - what the surface says of places that the user asks for: a size and a token count, or a budget. */
-#include "fit/law.h"
+/* outlook.c - what the surface says of places that the user asks for: a size and a token count, or a budget.
+ *
+ * A loss y at a place belongs to the interval when a table that had measured it there would not be an odd one: when the
+ * objective, with a row for y added, rises by no more than it does over simulated tables and their own truths. */
+#include "fit/profile.h"
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
+
+#define MOST_AT_ESTIMATE 400 /* tables simulated for the thresholds there, as in profiles.c */
+#define MOST_AT_END 200
+#define MOST_CALIBRATED 20000 /* rows */
+#define FARTHEST 4.0          /* in ln loss: a factor of 55 either way */
 
 const double fit_outlook_levels[FIT_OUTLOOK_LEVELS] = {0.50, 0.90};
 
@@ -33,46 +42,113 @@ static void place(const struct fit_points *points, double N, double D, struct fi
 	outlook->decades_D = beyond(D, d.low, d.high);
 }
 
-/* The law at N and D over the replicates, and a new run there. */
-static void add_losses(
-    const struct fit_surface *surface, const struct fit_replicates *replicates, uint64_t seed, double *values,
-    struct fit_outlook *outlook) {
-	const struct fit_noise *noise = &replicates->noise;
-	double N = outlook->N, D = outlook->D;
-	outlook->loss = fit_surface_loss(surface, N, D);
-	for (size_t i = 0; i < replicates->count; i++) values[i] = fit_surface_loss(&replicates->surfaces[i], N, D);
-	intervals_of(values, replicates->count, outlook->mean);
-	/* In quadrature: a new run shares neither its rung's error nor its setting's with those that were measured. */
-	double of_run = sqrt(
-	    noise->point * noise->point + noise->setting * noise->setting +
-	    (noise->rung > 0 ? noise->rung * noise->rung : 0));
-	for (size_t i = 0; i < replicates->count; i++) {
-		char stream[48];
-		snprintf(stream, sizeof stream, "outlook/%zu", i);
-		struct rng rng = rng_make(seed, stream);
-		values[i] =
-		    fit_surface_loss(&replicates->surfaces[i], N, D) * exp(replicates->scale[i] * of_run * rng_normal(&rng));
+/* The table of the points with a row of no weight behind them, at N and D, that is a rung and a setting of its own. */
+static struct error *add_probe(const struct table *table, double N, double D, int **setting, struct table *with) {
+	size_t n = table->count;
+	*with = *table;
+	with->count = n + 1;
+	with->u = array_new((n + 1) * 2, sizeof *with->u);
+	with->y = array_new(n + 1, sizeof *with->y);
+	with->weight = array_new(n + 1, sizeof *with->weight);
+	with->group = array_new(n + 1, sizeof *with->group);
+	*setting = array_new(n + 1, sizeof **setting);
+	if (!with->u || !with->y || !with->weight || !with->group || !*setting) {
+		free(*setting);
+		*setting = NULL;
+		table_free(with);
+		return error_memory(n * 6 * sizeof *with->u);
 	}
-	intervals_of(values, replicates->count, outlook->measurement);
-}
-
-struct error *fit_outlook_at(
-    const struct fit_points *points, const struct fit_surface *surface, const struct fit_replicates *replicates,
-    double N, double D, uint64_t seed, struct fit_outlook *outlook) {
-	*outlook = (struct fit_outlook){.C = 6 * N * D};
-	double *values = array_new(replicates->count + 1, sizeof *values);
-	if (!values) return error_memory(replicates->count * sizeof *values);
-	place(points, N, D, outlook);
-	add_losses(surface, replicates, seed, values, outlook);
-	free(values);
+	memcpy(with->u, table->u, 2 * n * sizeof *with->u);
+	memcpy(with->y, table->y, n * sizeof *with->y);
+	memcpy(with->weight, table->weight, n * sizeof *with->weight);
+	memcpy(with->group, table->group, n * sizeof *with->group);
+	with->u[2 * n] = log(N) - table->mean_u[0];
+	with->u[2 * n + 1] = log(D) - table->mean_u[1];
+	with->group[n] = with->groups++;
+	if (table->setting) {
+		memcpy(*setting, table->setting, n * sizeof **setting);
+		(*setting)[n] = with->settings++;
+		with->setting = *setting;
+	}
 	return NULL;
 }
 
+/* The intervals of the law's loss at the probe (weight: that of all rows together), or of a run there (weight 1). */
+static struct error *probe(
+    struct search *search, struct calibration *calibration, size_t replicates, bool calibrates, bool noisy, double unit,
+    struct fit_interval *intervals) {
+	double total = 0, thresholds[FIT_OUTLOOK_LEVELS];
+	for (size_t i = 0; i + 1 < search->table->count; i++) total += search->table->weight[i];
+	search->quantity = (struct quantity){
+	    .kind = HOLD_LOSS,
+	    .least = search->estimate - FARTHEST,
+	    .most = search->estimate + FARTHEST,
+	    .weight = noisy ? 1 : total,
+	    .noisy = noisy};
+	calibration->how.stream = noisy ? "outlook/run" : "outlook/law";
+	calibration->how.count = replicates < MOST_AT_ESTIMATE ? replicates : MOST_AT_ESTIMATE;
+	TRY(search_measure(
+	    search, calibration, search->law, 1, search->centre, fit_outlook_levels, FIT_OUTLOOK_LEVELS, thresholds));
+	calibration->how.count = replicates < MOST_AT_END ? replicates : MOST_AT_END;
+	for (int k = 0; k < FIT_OUTLOOK_LEVELS; k++) {
+		struct search_end low, high;
+		double level = fit_outlook_levels[k];
+		search->threshold = thresholds[k];
+		/* Only the wide interval reaches where thresholds differ. */
+		const struct calibration *at_ends = calibrates && k == FIT_OUTLOOK_LEVELS - 1 ? calibration : NULL;
+		TRY(search_end(search, at_ends, level, search->quantity.least, &low));
+		TRY(search_end(search, at_ends, level, search->quantity.most, &high));
+		intervals[k] = (struct fit_interval){unit * exp(low.value), unit * exp(high.value)};
+	}
+	return NULL;
+}
+
+struct error *fit_outlook_at(
+    const struct fit_points *points, const struct fit_surface_result *result, const struct fit_replicates *replicates,
+    double N, double D, uint64_t seed, struct fit_outlook *outlook) {
+	const struct law *law = &law_chinchilla;
+	struct table table, with = {0};
+	struct settings settings;
+	int *setting = NULL;
+	double *work = NULL;
+	*outlook = (struct fit_outlook){.C = 6 * N * D, .loss = fit_surface_loss(&result->surface, N, D)};
+	for (int k = 0; k < FIT_OUTLOOK_LEVELS; k++)
+		outlook->mean[k] = outlook->measurement[k] = (struct fit_interval){NAN, NAN};
+	place(points, N, D, outlook);
+	if (replicates->count == 0) return NULL;
+	TRY(surface_table_with_chance(points, result, &table, &settings));
+	struct error *error = add_probe(&table, N, D, &setting, &with);
+	if (error) goto done;
+	work = array_new(1, law_work_size(law, &with) + 1);
+	if (!work) {
+		error = error_memory(law_work_size(law, &with));
+		goto done;
+	}
+	struct search search = {.law = law, .table = &with, .work = work, .minimum = result->objective};
+	struct calibration calibration = {
+	    .how = {.method = replicates->method, .seed = seed},
+	    .noise = replicates->noise,
+	    .freedom = replicates->freedom};
+	surface_centred(&table, &result->surface, search.centre);
+	search.estimate = log(outlook->loss) - table.mean_y;
+	bool calibrates = replicates->method == RESAMPLE_SIMULATED && table.count <= MOST_CALIBRATED;
+	double unit = exp(table.mean_y);
+	error = probe(&search, &calibration, replicates->count, calibrates, false, unit, outlook->mean);
+	if (!error) error = probe(&search, &calibration, replicates->count, calibrates, true, unit, outlook->measurement);
+done:
+	free(work);
+	free(setting);
+	table_free(&with);
+	settings_free(&settings);
+	table_free(&table);
+	return error;
+}
+
 struct error *fit_outlook_of_budget(
-    const struct fit_points *points, const struct fit_surface *surface, const struct fit_replicates *replicates,
+    const struct fit_points *points, const struct fit_surface_result *result, const struct fit_replicates *replicates,
     double C, uint64_t seed, struct fit_outlook *outlook) {
-	struct fit_optimum optimum = fit_optimal(surface, C);
-	TRY(fit_outlook_at(points, surface, replicates, optimum.N, optimum.D, seed, outlook));
+	struct fit_optimum optimum = fit_optimal(&result->surface, C);
+	TRY(fit_outlook_at(points, result, replicates, optimum.N, optimum.D, seed, outlook));
 	outlook->optimum = true;
 	outlook->C = C;
 	double *values = array_new(3 * replicates->count + 1, sizeof *values);

@@ -1,85 +1,51 @@
 /* profile.c - what the table says about one quantity alone: the objective minimised over everything else, and how far it
  * may rise. */
-#include "fit/law.h"
+#include "fit/profile.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define CURVE_POINTS 48
-#define CURVE_HEIGHT 4 /* thresholds above the minimum that the curve goes up to */
 #define MOST_STEPS 60
 #define EDGE_DIGITS 1e-9         /* of the range searched: how exactly an end of the interval is found */
-#define MOST_AT_ESTIMATE 400     /* tables simulated for the threshold there: its quantile is then good to a tenth */
-#define MOST_AT_END 200          /* and at an end of the interval */
-#define MOST_CALIBRATED 20000    /* rows: beyond, estimates are normal and the threshold at the estimate serves */
-#define SHARE_EDGE 1e-6          /* a lies between this and one less it */
 #define THRESHOLD_TREND_MOST 1.5 /* how far beyond the places where it was measured a threshold is extrapolated */
 
-const char *const fit_profile_names[FIT_PROFILES] = {"E", "alpha", "beta", "a"};
-
-/* The parameters of law_chinchilla. */
-enum { E, A, B, ALPHA, BETA };
-
-/* What is profiled, in the units of the curve: the loss over its geometric mean for E. */
-struct quantity {
-	enum fit_profiled kind;
-	double least, most;
-};
-
-static double quantity_at(const struct quantity *quantity, const double *x) {
-	switch (quantity->kind) {
-	case PROFILE_E:
-		return x[E];
-	case PROFILE_ALPHA:
-		return x[ALPHA];
-	case PROFILE_BETA:
-		return x[BETA];
-	default:
-		return x[BETA] / (x[ALPHA] + x[BETA]);
+void search_hold(const struct search *search, double v, struct law *law) {
+	const struct quantity *quantity = &search->quantity;
+	*law = *search->law;
+	if (quantity->kind == HOLD_LOSS) {
+		size_t last = search->table->count - 1;
+		search->table->y[last] = v;
+		search->table->weight[last] = quantity->weight;
+	} else if (quantity->kind == HOLD_PARAMETER) {
+		law_tie(law, (struct tie){.target = quantity->parameter, .source = -1, .constant = v});
+	} else {
+		double rate = v / (1 - v);
+		law_tie(law, (struct tie){.target = quantity->other, .source = quantity->parameter, .rate = rate});
+		/* The one stays where the other is inside its box, too. */
+		struct law_parameter *free = &law->parameters[quantity->parameter];
+		const struct law_parameter *tied = &law->parameters[quantity->other];
+		free->least = fmax(free->least, tied->least / rate);
+		free->most = fmin(free->most, tied->most / rate);
 	}
 }
 
-/* `law` with the quantity held at v. */
-static struct law hold(const struct law *law, const struct quantity *quantity, double v) {
-	struct law held = *law;
-	if (quantity->kind != PROFILE_A) {
-		static const int parameter[] = {[PROFILE_E] = E, [PROFILE_ALPHA] = ALPHA, [PROFILE_BETA] = BETA};
-		law_tie(&held, (struct tie){.target = parameter[quantity->kind], .source = -1, .constant = v});
-		return held;
-	}
-	double rate = v / (1 - v);
-	law_tie(&held, (struct tie){.target = BETA, .source = ALPHA, .rate = rate});
-	/* alpha stays where beta is inside its box, too. */
-	struct law_parameter *alpha = &held.parameters[ALPHA];
-	const struct law_parameter *beta = &law->parameters[BETA];
-	alpha->least = fmax(alpha->least, beta->least / rate);
-	alpha->most = fmin(alpha->most, beta->most / rate);
-	return held;
+static void let_go(const struct search *search) {
+	if (search->quantity.kind == HOLD_LOSS) search->table->weight[search->table->count - 1] = 0;
 }
 
-/* The profile, where its last point was, from which the next is near, and how far it may rise. */
-struct search {
-	const struct law *law;
-	const struct table *table;
-	struct quantity quantity;
-	double *work;
-	double minimum, estimate;
-	double centre[MOST_PARAMETERS], last[MOST_PARAMETERS];
-	double threshold, at_end, end; /* at the estimate, and where it was measured on the side in question */
-};
-
-/* Objective above the minimum when the quantity is held at v. */
-static double rise_at(struct search *search, double v) {
-	struct law held = hold(search->law, &search->quantity, v);
+double search_rise(struct search *search, double v) {
+	struct law held;
 	double starts[2 * MOST_PARAMETERS];
 	size_t p = (size_t)law_parameters(search->law);
 	struct solution solution;
+	search_hold(search, v, &held);
 	memcpy(starts, search->last, sizeof(double) * p);
 	memcpy(starts + p, search->centre, sizeof(double) * p);
 	law_complete(&held, starts);
 	law_complete(&held, starts + p);
 	law_refit(&held, search->table, HELD_NONE, starts, 2, true, search->work, &solution);
+	let_go(search);
 	memcpy(search->last, solution.x, sizeof search->last);
 	return solution.objective - search->minimum;
 }
@@ -94,12 +60,10 @@ static double threshold_at(const struct search *search, double v) {
 
 /* How far the curve lies above `height` thresholds, on the scale on which it is nearly straight. */
 static double excess(struct search *search, double v, double height) {
-	return sqrt(fmax(0, rise_at(search, v))) - sqrt(height * threshold_at(search, v));
+	return sqrt(fmax(0, search_rise(search, v))) - sqrt(height * threshold_at(search, v));
 }
 
-/* Where, from the estimate towards `outside`, the rise crosses `height` times the threshold. When it is below even at
- * `outside`, that, and *reached becomes true. */
-static double crossing(struct search *search, double outside, double height, bool *reached) {
+double search_crossing(struct search *search, double outside, double height, bool *reached) {
 	memcpy(search->last, search->centre, sizeof search->last);
 	*reached = true;
 	double before = search->estimate, direction = outside - before, high = 0, low;
@@ -146,23 +110,19 @@ double threshold_of_independent(const struct law *law, const struct table *table
 
 /* ---------------------------------------------------------------------------------------------------- thresholds --- */
 
-/* How thresholds are measured. */
-struct calibration {
-	struct resampling how; /* but for the laws that are held */
-	struct fit_noise noise;
-	int freedom;
-};
-
-/* The FIT_LEVEL quantiles of what the minimum rises by when each of the `held` laws, which x obeys, takes its place. */
-static struct error *measure(
+struct error *search_measure(
     const struct search *search, const struct calibration *calibration, const struct law *held, int count,
-    const double *x, double *thresholds) {
+    const double *x, const double *levels, int level_count, double *thresholds) {
 	struct resampling how = calibration->how;
 	struct resamples resamples;
 	how.constrained = held;
 	how.constrained_count = count;
 	how.noise = &calibration->noise;
 	how.freedom = calibration->freedom;
+	if (search->quantity.kind == HOLD_LOSS) {
+		how.probe = search->quantity.weight;
+		how.probe_noisy = search->quantity.noisy;
+	}
 	TRY(resample(search->law, search->table, x, &how, &resamples));
 	double *values = array_new(resamples.count + 1, sizeof *values);
 	if (!values) {
@@ -171,167 +131,31 @@ static struct error *measure(
 	}
 	for (int k = 0; k < count; k++) {
 		for (size_t i = 0; i < resamples.count; i++) values[i] = resamples.rise[i * (size_t)count + (size_t)k];
-		thresholds[k] = quantile_of(values, resamples.count, FIT_LEVEL);
+		for (int l = 0; l < level_count; l++)
+			thresholds[k * level_count + l] = quantile_of(values, resamples.count, levels[l]);
 	}
 	free(values);
 	resamples_free(&resamples);
 	return NULL;
 }
 
-/* One end of the interval. Unless `calibration` is NULL its threshold is measured there, which moves it. */
-static struct error *find_end(
-    struct search *search, const struct calibration *calibration, double limit, double *end, double *threshold,
-    bool *reaches) {
+struct error *search_end(
+    struct search *search, const struct calibration *calibration, double level, double limit, struct search_end *end) {
 	search->end = search->estimate;
 	search->at_end = search->threshold;
-	*end = crossing(search, limit, 1, reaches);
-	if (calibration && *end != search->estimate) {
-		rise_at(search, *end); /* leaves the law that fits best there in search->last */
-		struct law held = hold(search->law, &search->quantity, *end);
+	end->value = search_crossing(search, limit, 1, &end->reaches);
+	if (calibration && end->value != search->estimate) {
+		search_rise(search, end->value); /* leaves the law that fits best there in search->last */
+		struct law held;
 		double x[MOST_PARAMETERS], measured = search->threshold;
 		memcpy(x, search->last, sizeof x);
-		TRY(measure(search, calibration, &held, 1, x, &measured));
-		search->end = *end;
+		search_hold(search, end->value, &held);
+		let_go(search);
+		TRY(search_measure(search, calibration, &held, 1, x, &level, 1, &measured));
+		search->end = end->value;
 		search->at_end = measured;
-		*end = crossing(search, limit, 1, reaches);
+		end->value = search_crossing(search, limit, 1, &end->reaches);
 	}
-	*threshold = threshold_at(search, *end);
+	end->threshold = threshold_at(search, end->value);
 	return NULL;
-}
-
-/* --------------------------------------------------------------------------------------------------------- curve --- */
-
-static int by_value(const void *a, const void *b) {
-	double x = ((const struct fit_profile_point *)a)->value, y = ((const struct fit_profile_point *)b)->value;
-	return (x > y) - (x < y);
-}
-
-/* The curve from `low` to `high`, each half outwards from the estimate. */
-static void trace(struct search *search, double low, double high, double unit, struct fit_profile *profile) {
-	struct fit_profile_point *curve = profile->curve;
-	double centre = search->estimate;
-	curve[profile->count++] = (struct fit_profile_point){centre * unit, search->minimum};
-	double step = (high - low) / CURVE_POINTS;
-	for (int side = -1; side <= 1; side += 2) {
-		memcpy(search->last, search->centre, sizeof search->last);
-		double end = side < 0 ? low : high;
-		int steps = (int)ceil(fabs(end - centre) / step);
-		for (int k = 1; k <= steps && profile->count < CURVE_POINTS + 3; k++) {
-			double at = k == steps ? end : centre + (end - centre) * k / steps;
-			curve[profile->count++] = (struct fit_profile_point){at * unit, search->minimum + rise_at(search, at)};
-		}
-	}
-	qsort(curve, profile->count, sizeof *curve, by_value);
-}
-
-static struct error *profile_one(
-    struct search *search, const struct calibration *calibration, double unit, struct fit_profile *profile) {
-	double low, high;
-	const struct quantity *quantity = &search->quantity;
-	profile->curve = array_new(CURVE_POINTS + 4, sizeof *profile->curve);
-	if (!profile->curve) return error_memory((CURVE_POINTS + 4) * sizeof *profile->curve);
-	profile->threshold = search->threshold;
-	profile->estimate = search->estimate * unit;
-	TRY(find_end(search, calibration, quantity->least, &low, &profile->threshold_low, &profile->reaches_low));
-	TRY(find_end(search, calibration, quantity->most, &high, &profile->threshold_high, &profile->reaches_high));
-	profile->interval = (struct fit_interval){low * unit, high * unit};
-	bool ignored;
-	search->end = search->estimate;
-	low = crossing(search, quantity->least, CURVE_HEIGHT, &ignored);
-	high = crossing(search, quantity->most, CURVE_HEIGHT, &ignored);
-	if (high - low < 0.02) { /* a table without noise: show that the profile is steep */
-		low = fmax(quantity->least, search->estimate - 0.01);
-		high = fmin(quantity->most, search->estimate + 0.01);
-	}
-	trace(search, low, high, unit, profile);
-	return NULL;
-}
-
-static struct quantity quantity_of(
-    enum fit_profiled kind, const struct law *law, const struct table *table, double estimate) {
-	const struct law_parameter *alpha = &law->parameters[ALPHA], *beta = &law->parameters[BETA];
-	struct quantity quantity = {.kind = kind, .least = 0};
-	switch (kind) {
-	case PROFILE_E:
-		quantity.most = INFINITY;
-		for (size_t i = 0; i < table->count; i++)
-			if (table->weight[i] > 0) quantity.most = fmin(quantity.most, exp(table->y[i]));
-		break;
-	case PROFILE_ALPHA:
-		quantity.least = alpha->least;
-		quantity.most = alpha->most;
-		break;
-	case PROFILE_BETA:
-		quantity.least = beta->least;
-		quantity.most = beta->most;
-		break;
-	default:
-		quantity.least = beta->least / (beta->least + alpha->most) + SHARE_EDGE;
-		quantity.most = beta->most / (beta->most + alpha->least) - SHARE_EDGE;
-		break;
-	}
-	/* By rounding, or where the law lies above the lowest point, the estimate may be beyond. */
-	quantity.least = fmin(quantity.least, estimate);
-	quantity.most = fmax(quantity.most, estimate);
-	return quantity;
-}
-
-struct error *fit_profiles(
-    const struct fit_points *points, const struct fit_surface_result *result, enum fit_resampling method,
-    size_t replicates, uint64_t seed, struct fit_profile profiles[FIT_PROFILES]) {
-	const struct law *law = &law_chinchilla;
-	struct table table;
-	struct settings settings;
-	struct law held[FIT_PROFILES];
-	struct quantity quantities[FIT_PROFILES];
-	double thresholds[FIT_PROFILES], independent;
-	memset(profiles, 0, sizeof *profiles * FIT_PROFILES);
-	TRY(surface_table_with_chance(points, result, &table, &settings));
-	struct error *error = NULL;
-	double *work = array_new(law_work_size(law, &table) + 2 * table.count * sizeof *work, 1);
-	if (!work) {
-		error = error_memory(law_work_size(law, &table) + 2 * table.count * sizeof *work);
-		goto done;
-	}
-	struct search search = {.law = law, .table = &table, .work = work, .minimum = result->objective};
-	struct calibration calibration = {
-	    .how = {
-	        .method = method,
-	        .count = replicates < MOST_AT_ESTIMATE ? replicates : MOST_AT_ESTIMATE,
-	        .seed = seed,
-	        .stream = "profile"}};
-	surface_centred(&table, &result->surface, search.centre);
-	independent = threshold_of_independent(law, &table, search.centre, work);
-	error = noise_estimate(law, &table, search.centre, &calibration.noise, &calibration.freedom);
-	if (error) goto done;
-	for (int k = 0; k < FIT_PROFILES; k++) {
-		double estimate = quantity_at(&(struct quantity){.kind = (enum fit_profiled)k}, search.centre);
-		quantities[k] = quantity_of((enum fit_profiled)k, law, &table, estimate);
-		held[k] = hold(law, &quantities[k], estimate);
-		thresholds[k] = independent;
-	}
-	if (replicates > 0) error = measure(&search, &calibration, held, FIT_PROFILES, search.centre, thresholds);
-	calibration.how.count = replicates < MOST_AT_END ? replicates : MOST_AT_END;
-	bool imposes = replicates > 0 && resampling_imposes(method, &table) && table.count <= MOST_CALIBRATED;
-	for (int k = 0; k < FIT_PROFILES && !error; k++) {
-		search.quantity = quantities[k];
-		search.estimate = quantity_at(&quantities[k], search.centre);
-		search.threshold = thresholds[k];
-		profiles[k].threshold_independent = independent;
-		error =
-		    profile_one(&search, imposes ? &calibration : NULL, k == PROFILE_E ? exp(table.mean_y) : 1, &profiles[k]);
-	}
-done:
-	free(work);
-	settings_free(&settings);
-	table_free(&table);
-	if (error) fit_profiles_free(profiles);
-	return error;
-}
-
-void fit_profiles_free(struct fit_profile profiles[FIT_PROFILES]) {
-	for (int k = 0; k < FIT_PROFILES; k++) {
-		free(profiles[k].curve);
-		profiles[k] = (struct fit_profile){0};
-	}
 }

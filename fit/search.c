@@ -1,27 +1,16 @@
 /* search.c - the minimum of a law's sum: starts by variable projection on a grid, each polished by Newton's method. */
-#include "fit/law.h"
+#include "fit/search.h"
 
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* How the grid over the parameters that are not linear is gone through. It is cut into cells, and the best node of each
- * cell is a start. */
-struct grid {
-	bool fine;
-	int cells;  /* at most */
-	int rounds; /* of least squares at a node, reweighted towards the law's own criterion */
-	int most;   /* starts, the best ones */
-};
 static const struct grid fine_grid = {.fine = true, .cells = 25, .rounds = 3, .most = 25};
 static const struct grid coarse_grid = {.fine = false, .cells = 9, .rounds = 1, .most = 2}; /* beside a near start */
-#define MOST_STARTS 25
 #define FEW_STARTS 3      /* a law that is linear throughout has one node; it gets so many starts around it */
 #define WORTH_THREADS 300 /* rows: below, all polishes take a few milliseconds */
-#define GRID_ROWS 2048    /* more rows than this are thinned on the grid, which only has to find starts */
 #define ON_THE_WAY 1e-2   /* slope, of order one, at which a search with a larger delta hands over to the next */
-#define CORNER 1e-3       /* below this miss the reweighting treats absolute errors as squares */
 #define NOT_MOVED 1e-9
 #define MOST_ROUNDS 4 /* of searches around the best */
 #define MOST_AROUND (MOST_ROUNDS * 6 * MOST_PARAMETERS)
@@ -87,9 +76,10 @@ static double scale_of(const struct law *law, const struct table *table, double 
 	return total * delta;
 }
 
-/* From `start` down to a minimum; `direct`: to the one it lies next to. A robust sum with a small delta is full of kinks away from its minimum, so the search
- * begins with a delta of the size of the residuals, where it is nearly least squares, and shrinks it. Squares have no
- * kinks; theirs is gone down twice because the first descent changes the scale of the misses. */
+/* From `start` down to a minimum; `direct`: to the one it lies next to. A robust sum with a small delta is full of kinks
+ * away from its minimum, so the search begins with a delta of the size of the residuals, where it is nearly least squares,
+ * and shrinks it. Squares have no kinks; theirs is gone down twice because the first descent changes the scale of the
+ * misses. */
 static void polish(
     const struct law *law, const struct table *table, struct held held, const double *start, bool direct,
     struct solution *solution) {
@@ -129,144 +119,21 @@ static void polish(
 	for (int j = 0; j < p; j++) solution->moved = fmax(solution->moved, fabs(solution->x[j] - start[j]));
 }
 
-/* --------------------------------------------------------------------------------------------------------- grid --- */
+/* ------------------------------------------------------------------------------------------------------- starts --- */
 
-struct node {
-	double x[MOST_PARAMETERS];
-	double objective;
-};
-
-size_t law_work_size(const struct law *law, const struct table *table) {
-	return table->count * (size_t)(law->linear + 2) * sizeof(double);
-}
-
-/* What reweighting multiplies the square of a miss by, so that squares add up as the criterion does. */
-static double reweighting(const struct criterion *criterion, double r) {
-	double size = fabs(r);
-	if (criterion->kind == OBJECTIVE_HUBER) return size > criterion->delta ? criterion->delta / size : 1;
-	if (criterion->kind == OBJECTIVE_ASYMMETRIC)
-		return (r > 0 ? criterion->over : criterion->under) / fmax(size, CORNER);
-	return 1;
-}
-
-/* The best coefficients for the rest of node->x: least squares on loss ratios, which are log residuals to first order (or
- * on losses, where that is the criterion), reweighted. Coefficients whose bit is in `known` keep their values. */
-static void solve_node(
-    const struct law *law, const struct table *table, uint32_t known, int rounds, double *work, struct node *node) {
-	size_t stride = (table->count + GRID_ROWS - 1) / GRID_ROWS;
-	int linear = law->linear, width = linear + law->offset;
-	double *terms = work, *loss = work + table->count * (size_t)width;
-	bool ratios = law->criterion.kind != OBJECTIVE_SQUARES;
-	for (int round = 0; round < rounds && linear > 0; round++) {
-		double gram[MOST_PARAMETERS * MOST_PARAMETERS] = {0}, right[MOST_PARAMETERS] = {0};
-		for (size_t i = 0; i < table->count; i += stride) {
-			double *term = terms + i * (size_t)width, offset = 0;
-			if (round == 0) {
-				law->terms(node->x, table->u + i * (size_t)table->variables, term);
-				loss[i] = exp(table->y[i]);
-			}
-			if (law->offset) offset = term[linear];
-			double weight = table->weight[i] / (ratios ? loss[i] * loss[i] : 1);
-			if (round > 0) {
-				double predicted = offset;
-				for (int j = 0; j < linear; j++) predicted += node->x[j] * term[j];
-				weight *= reweighting(&law->criterion, predicted / loss[i] - 1);
-			}
-			for (int j = 0; j < linear; j++) {
-				right[j] += weight * term[j] * (loss[i] - offset);
-				for (int k = 0; k <= j; k++) gram[j * linear + k] += weight * term[j] * term[k];
-			}
-		}
-		for (int j = 0; j < linear; j++)
-			for (int k = 0; k < j; k++) gram[k * linear + j] = gram[j * linear + k];
-		for (int h = 0; h < linear; h++) {
-			if (!(known >> h & 1)) continue;
-			/* Its share goes to the right side and it leaves the system. */
-			for (int j = 0; j < linear; j++) {
-				right[j] -= gram[j * linear + h] * node->x[h];
-				if (j != h) gram[j * linear + h] = gram[h * linear + j] = 0;
-			}
-			right[h] = gram[h * linear + h] * node->x[h];
-		}
-		double solved[MOST_PARAMETERS];
-		nonnegative_least_squares(linear, gram, right, solved);
-		for (int j = 0; j < linear; j++)
-			if (!(known >> j & 1)) node->x[j] = solved[j];
+/* Of a large table on the way there only the rows that the grid was searched with. */
+static void polish_from_grid(
+    const struct law *law, const struct table *table, const struct table *thin, struct held held, const double *start,
+    struct solution *solution) {
+	struct solution rough;
+	if (thin->count == table->count) {
+		polish(law, table, held, start, false, solution);
+		return;
 	}
-	node->objective = law_sum(law, table, law->criterion.delta, node->x, NULL, NULL);
-}
-
-/* One side of the grid. */
-struct side {
-	int parameter, nodes, cells;
-};
-
-static double node_value(const struct law *law, const struct table *table, const struct side *side, int index) {
-	const struct law_parameter *parameter = &law->parameters[side->parameter];
-	double part = side->nodes > 1 ? (double)index / (side->nodes - 1) : 0.5;
-	double value = parameter->low > 0 ? parameter->low * pow(parameter->high / parameter->low, part)
-	                                  : parameter->low + part * (parameter->high - parameter->low);
-	if (parameter->role == ROLE_POSITION) {
-		double low = table->least_u[parameter->variable], high = table->most_u[parameter->variable];
-		value = (low + high) / 2 + value * (high - low) / 2;
-	}
-	return value;
-}
-
-/* Puts `node` into the `most` best of `list`, best first. */
-static void keep_best(struct node *list, int *count, int most, const struct node *node) {
-	if (*count == most && list[most - 1].objective <= node->objective) return;
-	int at = *count < most ? (*count)++ : most - 1;
-	for (; at > 0 && list[at - 1].objective > node->objective; at--) list[at] = list[at - 1];
-	list[at] = *node;
-}
-
-/* The starts that the grid offers, best first. Returns their number. */
-static int search_grid(
-    const struct law *law, const struct table *table, struct held held, const struct grid *grid, double *work,
-    struct node *list) {
-	struct side sides[MOST_PARAMETERS];
-	int dimensions = 0, cells, within, count = 0;
-	uint32_t known = 0;
-	for (int j = 0; j < law_parameters(law); j++) {
-		bool fixed = j == held.index || law_tied(law, j);
-		if (j < law->linear && fixed) known |= 1u << j;
-		if (j < law->linear || fixed) continue;
-		int nodes = law->parameters[j].nodes;
-		sides[dimensions++] = (struct side){.parameter = j, .nodes = grid->fine ? nodes : (3 * nodes + 9) / 10};
-	}
-	int cell = 1; /* nodes to its side: as few as make no more cells than wanted */
-	for (;; cell++) {
-		cells = within = 1;
-		for (int d = 0; d < dimensions; d++) {
-			sides[d].cells = (sides[d].nodes + cell - 1) / cell;
-			cells *= sides[d].cells;
-			within *= cell;
-		}
-		if (cells <= grid->cells) break;
-	}
-	for (int c = 0; c < cells; c++) {
-		struct node best = {.objective = INFINITY};
-		for (int n = 0; n < within; n++) {
-			struct node node = {.objective = INFINITY};
-			int which = c, place = n;
-			bool inside = true;
-			for (int d = 0; d < dimensions; d++) {
-				int index = which % sides[d].cells * cell + place % cell;
-				which /= sides[d].cells;
-				place /= cell;
-				inside = inside && index < sides[d].nodes;
-				node.x[sides[d].parameter] = node_value(law, table, &sides[d], index);
-			}
-			if (!inside) continue;
-			if (held.index >= 0) node.x[held.index] = held.value;
-			law_complete(law, node.x);
-			solve_node(law, table, known, grid->rounds, work, &node);
-			if (node.objective < best.objective) best = node;
-		}
-		if (isfinite(best.objective)) keep_best(list, &count, grid->most, &best);
-	}
-	return count;
+	polish(law, thin, held, start, false, &rough);
+	polish(law, table, held, rough.x, false, solution);
+	solution->iterations += rough.iterations;
+	solution->moved = fmax(solution->moved, rough.moved);
 }
 
 /* A law without exponents has one node, which is its solution or nearly so: starts from elsewhere for the certificate. */
@@ -301,13 +168,14 @@ static bool agrees(const struct law *law, const struct table *table, const struc
 }
 
 static void search_starts(
-    const struct law *law, const struct table *table, struct held held, const struct node *starts,
-    struct searches *searches) {
+    const struct law *law, const struct table *table, const struct table *thin, struct held held,
+    const struct node *starts, struct searches *searches) {
 #pragma omp parallel if (table->count > WORTH_THREADS)
 	{
 		machine_flush_denormals(); /* as in the main thread, or the last bits would depend on who does the work */
 #pragma omp for schedule(dynamic)
-		for (int k = 0; k < searches->starts; k++) polish(law, table, held, starts[k].x, false, &searches->found[k]);
+		for (int k = 0; k < searches->starts; k++)
+			polish_from_grid(law, table, thin, held, starts[k].x, &searches->found[k]);
 	}
 	searches->count = searches->starts;
 	for (int k = 1; k < searches->count; k++)
@@ -388,11 +256,11 @@ struct error *law_solve(const struct law *law, const struct table *table, struct
 		free(searches);
 		return error_memory(law_work_size(law, table) + sizeof *searches);
 	}
-	searches->starts = search_grid(law, table, held, &fine_grid, work, starts);
-	free(work);
+	struct table thin;
+	searches->starts = search_grid(law, &thin, held, &fine_grid, thin_table(table, work, &thin), starts);
 	if (searches->starts == 0) goto done;
-	add_starts(law, table, starts, &searches->starts);
-	search_starts(law, table, held, starts, searches);
+	add_starts(law, &thin, starts, &searches->starts);
+	search_starts(law, table, &thin, held, starts, searches);
 	int agreeing = 0, around = 0, returned = 0;
 	for (int k = 0; k < searches->starts; k++) agreeing += agrees(law, table, searches, k);
 	if (agreeing < searches->starts && !same_objective(law, table, searches->found[searches->best].objective, 0))
@@ -413,6 +281,7 @@ struct error *law_solve(const struct law *law, const struct table *table, struct
 	solution->equals_start = moved <= NOT_MOVED && law_free(law) > 0;
 	list_minima(law, table, searches, solution);
 done:
+	free(work);
 	free(searches);
 	return NULL;
 }
@@ -420,14 +289,17 @@ done:
 void law_refit(
     const struct law *law, const struct table *table, struct held held, const double *starts, int start_count,
     bool grid, double *work, struct solution *solution) {
-	int p = law_parameters(law);
+	int p = law_parameters(law), node_count = 0;
 	struct node nodes[MOST_STARTS];
-	int node_count = 0;
-	if (grid) node_count = search_grid(law, table, held, &coarse_grid, work, nodes);
+	struct table thin;
+	if (grid) node_count = search_grid(law, &thin, held, &coarse_grid, thin_table(table, work, &thin), nodes);
 	*solution = (struct solution){.objective = INFINITY, .slope = INFINITY, .stop = STOP_UNDEFINED};
 	for (int k = 0; k < start_count + node_count; k++) {
 		struct solution trial;
-		polish(law, table, held, k < start_count ? starts + k * p : nodes[k - start_count].x, false, &trial);
+		if (k < start_count)
+			polish(law, table, held, starts + k * p, false, &trial);
+		else
+			polish_from_grid(law, table, &thin, held, nodes[k - start_count].x, &trial);
 		if (trial.objective < solution->objective) *solution = trial;
 	}
 }

@@ -106,7 +106,7 @@ static inline void coverage_of_table(
 	coverage_quantities(&squares, N, D, plain);
 	expect_success(fit_bootstrap(&points, &result, RESAMPLE_AUTO, replicates, seed, &refits));
 	expect_success(fit_profiles(&points, &result, RESAMPLE_AUTO, replicates, seed, profiles));
-	expect_success(fit_outlook_at(&points, &result.surface, &refits, N, D, seed, &outlook));
+	expect_success(fit_outlook_at(&points, &result, &refits, N, D, seed, &outlook));
 	for (int k = 0; k < FIT_PROFILES; k++) intervals[k] = profiles[k].interval;
 	intervals[COVER_MEAN] = (struct fit_interval){log(outlook.mean[1].low), log(outlook.mean[1].high)};
 	intervals[COVER_RUN] = (struct fit_interval){log(outlook.measurement[1].low), log(outlook.measurement[1].high)};

@@ -149,7 +149,7 @@ static void what_cannot_be_told_is_not_told(void **state) {
 	expect_success(fit_surface_solve(&points, &result));
 	expect_success(fit_bootstrap(&points, &result, RESAMPLE_AUTO, 2, 1, &replicates));
 	assert_true(isnan(replicates.noise.rung));
-	assert_int_equal(replicates.method, RESAMPLE_RUNGS);
+	assert_int_equal(replicates.method, RESAMPLE_SIMULATED);
 	fit_replicates_free(&replicates);
 	fit_points_free(&points);
 }
