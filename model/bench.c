@@ -143,11 +143,11 @@ static void head_weight(struct kernel_bench *b) {
 }
 
 static void pack_block(struct kernel_bench *b) {
-	for (int w = 0; w < HEAD; w++) weight_pack(&b->weights[w]);
+	for (int w = 0; w < HEAD; w++) weight_pack(&b->weights[w], 0, b->weights[w].outputs);
 }
 
 static void pack_head(struct kernel_bench *b) {
-	weight_pack(&b->weights[HEAD]);
+	weight_pack(&b->weights[HEAD], 0, b->weights[HEAD].outputs);
 }
 
 /* In the order of a step. A norm stands in a block twice, and once more before the head and after the embedding. */

@@ -26,8 +26,7 @@ struct error *generator_open(const struct model *model, struct generator **out) 
 	if (!g) return error_memory(sizeof *g);
 	g->shape = *model_shape(model);
 	g->tensors = model_tensors(model)->rows;
-	/* Reading only; the accessor serves writers too. */
-	g->parameters = model_parameters((struct model *)(uintptr_t)model);
+	g->parameters = model_weights(model);
 	const size_t d = (size_t)g->shape.width, T = (size_t)g->shape.context, L = (size_t)g->shape.depth;
 	const struct {
 		real **to;

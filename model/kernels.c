@@ -59,7 +59,7 @@ size_t weight_packed_reals(const struct weight *weight) {
 	return set ? set->packed_reals(weight->outputs, weight->inputs) : 0;
 }
 
-void weight_pack(const struct weight *weight) {
+void weight_pack(const struct weight *weight, int first, int rows) {
 	const struct kernel_set *set = packer(weight);
-	if (set) set->pack(weight);
+	if (set) set->pack(weight, first, rows);
 }

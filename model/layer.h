@@ -35,6 +35,10 @@ struct attention_shape {
 enum matrix { QKV, OUT, MLP_IN, MLP_OUT, HEAD, MATRIX_COUNT };
 enum direction { FORWARD, TO_INPUT, TO_WEIGHT, DIRECTION_COUNT };
 
+/* Rows of a matrix that an update changes at a time: whole panels of every set of kernels, few enough that what belongs to
+ * them stays in the second-level cache. */
+enum { PIECE_ROWS = 32 };
+
 /* A matrix of the model, w (outputs,inputs), who multiplies by it, and the copies of it that a set of kernels may keep. */
 struct weight {
 	const real *w;
@@ -47,9 +51,10 @@ struct weight {
 struct kernel_set {
 	const char *name;
 
-	/* How many reals the packed form of a matrix takes, and making it; both NULL when w is used as it is. */
+	/* How many reals the packed form of a matrix takes, and making it of rows first .. first + rows - 1, pieces of
+	 * PIECE_ROWS but for the last one; both NULL when w is used as it is. */
 	size_t (*packed_reals)(int outputs, int inputs);
-	void (*pack)(const struct weight *weight);
+	void (*pack)(const struct weight *weight, int first, int rows);
 
 	/* y (R,outputs) = x (R,inputs) w^T */
 	void (*forward)(real *y, int stride, const real *x, const struct weight *weight, int R);
@@ -94,7 +99,7 @@ extern const struct kernel_set *const kernel_sets[KERNELS_COUNT];
 void weight_use(struct weight *weight, enum matrix kind, struct kernel_choice choice);
 /* The packed form that those who multiply by this matrix want of it; 0 when none does. */
 size_t weight_packed_reals(const struct weight *weight);
-void weight_pack(const struct weight *weight);
+void weight_pack(const struct weight *weight, int first, int rows);
 
 /* -------------------------------------------------------------------------------------------- shared (layer.c) --- */
 

@@ -12,6 +12,8 @@ struct model {
 	real *gradients;            // (table.total)
 	struct pass *passes;        // (threads)
 	int threads;
+	int team;          /* of them, those that computed the last batch */
+	bool copies_valid; /* they are those of the parameters */
 };
 
 /* ----------------------------------------------------------------------------------------------------- open, close --- */
@@ -121,6 +123,7 @@ struct error *model_use_kernels(struct model *model, struct kernel_choice choice
 		    kernels_names[kernels_widest()]);
 	choose_kernels(network, choice);
 	arena_close(&model->copies);
+	model->copies_valid = false;
 	TRY(arena_open(&model->copies, layout_copies(model, NULL)));
 	layout_copies(model, &model->copies);
 	/* Each thread has scratch memory of the kernels' size. */
@@ -144,6 +147,7 @@ struct error *model_use_threads(struct model *model, int threads) {
 	if (error) return error;
 	model->passes = passes;
 	model->threads = threads;
+	model->team = 1;
 	return NULL;
 }
 
@@ -161,7 +165,12 @@ const struct tensor_table *model_tensors(const struct model *model) {
 	return &model->network.table;
 }
 
+const real *model_weights(const struct model *model) {
+	return model->network.parameters;
+}
+
 real *model_parameters(struct model *model) {
+	model->copies_valid = false;
 	return model->network.parameters;
 }
 
@@ -170,6 +179,7 @@ real *model_gradients(struct model *model) {
 }
 
 void model_initialise(struct model *model, uint64_t seed) {
+	model->copies_valid = false;
 	memset(model->network.parameters, 0, sizeof(real) * model->network.table.total);
 	for (int i = 0; i < model->network.table.count; i++) {
 		const struct tensor *tensor = &model->network.table.rows[i];
@@ -179,6 +189,25 @@ void model_initialise(struct model *model, uint64_t seed) {
 		for (size_t j = 0; j < count; j++)
 			model->network.parameters[tensor->offset + j] = (real)(tensor->deviation * rng_normal(&rng));
 	}
+}
+
+void model_update(
+    struct model *model, void (*update)(void *context, int tensor, size_t first, size_t count), void *context) {
+	const struct network *network = &model->network;
+#pragma omp parallel num_threads(model->team) if (model->team > 1)
+	{
+		machine_flush_denormals();
+		for (int i = 0; i < network->table.count; i++) {
+			const struct tensor *tensor = &network->table.rows[i];
+#pragma omp for schedule(static) nowait
+			for (int first = 0; first < tensor->rows; first += PIECE_ROWS) {
+				const int rows = tensor->rows - first < PIECE_ROWS ? tensor->rows - first : PIECE_ROWS;
+				update(context, i, (size_t)first * (size_t)tensor->cols, (size_t)rows * (size_t)tensor->cols);
+				if (i != EMBEDDING) weight_pack(&network->weights[i], first, rows);
+			}
+		}
+	}
+	model->copies_valid = true;
 }
 
 /* ------------------------------------------------------------------------------------------- loss and gradient --- */
@@ -240,14 +269,15 @@ static double run(struct model *model, const struct batch *batch) {
 	const size_t total_reals = network->table.total;
 	const int threads = model->threads < pieces ? model->threads : pieces;
 	double total = 0;
+	model->team = threads;
 #pragma omp parallel num_threads(threads) if (threads > 1)
 	{
 		machine_flush_denormals();
 		const int thread = omp_get_thread_num(), team = omp_get_num_threads();
-		/* The copies of the weights follow the parameters. That costs about a hundredth of the products it serves, so it
-		 * is done at every call, and nobody can forget it. */
+		/* Where nobody keeps the copies up to date they are made at every call, so that nobody can forget it. */
 #pragma omp for schedule(dynamic)
-		for (int i = EMBEDDING + 1; i < network->table.count; i++) weight_pack(&network->weights[i]);
+		for (int i = EMBEDDING + 1; i < network->table.count; i++)
+			if (!model->copies_valid) weight_pack(&network->weights[i], 0, network->weights[i].outputs);
 
 		for (int first = 0; first < pieces; first += team) {
 			const int count = pieces - first < team ? pieces - first : team;
@@ -275,6 +305,7 @@ double model_gradient(struct model *model, const uint16_t *tokens, int batch) {
 
 void model_logits(struct model *model, const uint16_t *tokens, real *logits) {
 	struct network *network = &model->network;
-	for (int i = EMBEDDING + 1; i < network->table.count; i++) weight_pack(&network->weights[i]);
+	for (int i = EMBEDDING + 1; i < network->table.count; i++)
+		if (!model->copies_valid) weight_pack(&network->weights[i], 0, network->weights[i].outputs);
 	pass_logits(network, &model->passes[0], tokens, logits);
 }

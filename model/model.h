@@ -122,8 +122,18 @@ MUST_CHECK struct error *model_use_threads(struct model *model, int threads);
 
 const struct shape *model_shape(const struct model *model);
 const struct tensor_table *model_tensors(const struct model *model);
-real *model_parameters(struct model *model); /* (table.total) */
-real *model_gradients(struct model *model);  /* (table.total), NULL without training */
+const real *model_weights(const struct model *model); /* (table.total), for those who only read them */
+real *model_gradients(struct model *model);           /* (table.total), NULL without training */
+
+/* The same as model_weights for whoever changes them, through this pointer and until the next model_update. The copies
+ * that kernels multiply by are made anew before each batch, until the next model_update. */
+real *model_parameters(struct model *model);
+
+/* An optimizer's pass: calls update(context, tensor, first, count) to change elements first .. first + count - 1 of that
+ * row of the table, for pieces that cover all tensors, on the threads that computed the last batch. The copies of a piece
+ * are made while it is in the cache, and serve until somebody asks for model_parameters again. */
+void model_update(
+    struct model *model, void (*update)(void *context, int tensor, size_t first, size_t count), void *context);
 
 /* Draws every tensor from its own stream of `seed`, so that a tensor's values depend on its name and shape alone. */
 void model_initialise(struct model *model, uint64_t seed);

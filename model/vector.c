@@ -31,7 +31,7 @@ static size_t packed_reals(int outputs, int inputs) {
 	return (size_t)padded(outputs) * (size_t)inputs + (size_t)outputs * (size_t)inputs;
 }
 
-static const real *backward_panels(const struct weight *weight) {
+static real *backward_panels(const struct weight *weight) {
 	return weight->packed + (size_t)padded(weight->outputs) * (size_t)weight->inputs;
 }
 
@@ -39,19 +39,41 @@ static int panel_width(int col, int cols) {
 	return cols - col < PANEL ? cols - col : PANEL;
 }
 
-static void pack(const struct weight *weight) {
-	const size_t inputs = (size_t)weight->inputs;
-	const int all = padded(weight->outputs);
-	real *to = weight->packed;
-	for (int col = 0; col < all; col += PANEL) {
-		const int width = panel_width(col, all);
-		for (size_t i = 0; i < inputs; i++, to += width)
-			for (int j = 0; j < width; j++)
-				to[j] = col + j < weight->outputs ? weight->w[(size_t)(col + j) * inputs + i] : 0;
+/* to (cols,to_rows) = scale times the transpose of from (rows,cols), with zeros for what is missing of to_rows; in squares
+ * of four by four. */
+INLINE void turn(real *to, int to_rows, const real *from, int rows, int cols, real scale) {
+	typedef real quad __attribute__((vector_size(4 * sizeof(real)), aligned(sizeof(real)), may_alias));
+	for (int r = 0; r < to_rows; r += 4) {
+		for (int i = 0; i < cols; i += 4) {
+			quad row[4] = {{0}};
+			for (int j = 0; j < 4 && r + j < rows; j++)
+				row[j] = scale * *(const quad *)(from + (size_t)(r + j) * (size_t)cols + i);
+			const quad low01 = __builtin_shufflevector(row[0], row[1], 0, 4, 1, 5);
+			const quad high01 = __builtin_shufflevector(row[0], row[1], 2, 6, 3, 7);
+			const quad low23 = __builtin_shufflevector(row[2], row[3], 0, 4, 1, 5);
+			const quad high23 = __builtin_shufflevector(row[2], row[3], 2, 6, 3, 7);
+			const quad column[4] = {
+			    __builtin_shufflevector(low01, low23, 0, 1, 4, 5), __builtin_shufflevector(low01, low23, 2, 3, 6, 7),
+			    __builtin_shufflevector(high01, high23, 0, 1, 4, 5),
+			    __builtin_shufflevector(high01, high23, 2, 3, 6, 7)};
+			for (int j = 0; j < 4; j++) *(quad *)(to + (size_t)(i + j) * (size_t)to_rows + r) = column[j];
+		}
 	}
-	for (int col = 0; col < weight->inputs; col += PANEL) {
-		const int width = panel_width(col, weight->inputs);
-		for (int o = 0; o < weight->outputs; o++, to += width)
+}
+
+static void pack(const struct weight *weight, int first, int rows) {
+	const size_t inputs = (size_t)weight->inputs;
+	const int outputs = weight->outputs, end = padded(first + rows);
+	for (int col = first, width; col < end; col += width) {
+		width = panel_width(col, padded(outputs));
+		turn(
+		    weight->packed + (size_t)col * inputs, width, weight->w + (size_t)col * inputs,
+		    width < outputs - col ? width : outputs - col, weight->inputs, 1);
+	}
+	for (int col = 0, width; col < weight->inputs; col += width) {
+		width = panel_width(col, weight->inputs);
+		real *to = backward_panels(weight) + (size_t)col * (size_t)outputs + (size_t)first * (size_t)width;
+		for (int o = first; o < first + rows; o++, to += width)
 			memcpy(to, weight->w + (size_t)o * inputs + (size_t)col, (size_t)width * sizeof(real));
 	}
 }
@@ -186,28 +208,6 @@ static struct head head_make(const real *heads, struct attention_shape shape, in
 	return head;
 }
 
-/* turned (16,QUERIES) = scale times the transpose of rows (rows,16), and zeros for the rest of the panel; in squares of four
- * by four. */
-static void turn(real *turned, const real *from, int rows, real scale) {
-	typedef real quad __attribute__((vector_size(4 * sizeof(real)), aligned(sizeof(real)), may_alias));
-	for (int r = 0; r < QUERIES; r += 4) {
-		for (int i = 0; i < HEAD_WIDTH; i += 4) {
-			quad row[4] = {{0}};
-			for (int j = 0; j < 4 && r + j < rows; j++)
-				row[j] = scale * *(const quad *)(from + (r + j) * HEAD_WIDTH + i);
-			const quad low01 = __builtin_shufflevector(row[0], row[1], 0, 4, 1, 5);
-			const quad high01 = __builtin_shufflevector(row[0], row[1], 2, 6, 3, 7);
-			const quad low23 = __builtin_shufflevector(row[2], row[3], 0, 4, 1, 5);
-			const quad high23 = __builtin_shufflevector(row[2], row[3], 2, 6, 3, 7);
-			const quad column[4] = {
-			    __builtin_shufflevector(low01, low23, 0, 1, 4, 5), __builtin_shufflevector(low01, low23, 2, 3, 6, 7),
-			    __builtin_shufflevector(high01, high23, 0, 1, 4, 5),
-			    __builtin_shufflevector(high01, high23, 2, 3, 6, 7)};
-			for (int j = 0; j < 4; j++) *(quad *)(turned + (i + j) * QUERIES + r) = column[j];
-		}
-	}
-}
-
 /* The keys before a panel go in blocks of KEYS; its own in blocks of LANES, so that half of the masked scores are not even
  * computed. False when there are no more. */
 static bool next_block(const struct head *head, struct block *block) {
@@ -222,7 +222,9 @@ static bool next_panel(struct head *head) {
 	head->first += head->queries;
 	head->queries = head->T - head->first < QUERIES ? head->T - head->first : QUERIES;
 	if (head->queries > 0)
-		turn(head->qt, head->q + (size_t)head->first * HEAD_WIDTH, head->queries, SCORE_SCALE * LOG2_E);
+		turn(
+		    head->qt, QUERIES, head->q + (size_t)head->first * HEAD_WIDTH, head->queries, HEAD_WIDTH,
+		    SCORE_SCALE * LOG2_E);
 	return head->queries > 0;
 }
 
@@ -346,7 +348,7 @@ static void panel_backward(const real *dout, const real *out, size_t stride, con
 		head_store(head->dout + r * HEAD_WIDTH, gradient);
 		head->minus_D[r] = -head_sum(gradient * head_load(out + (size_t)r * stride));
 	}
-	turn(head->dout_t, head->dout, head->queries, 1);
+	turn(head->dout_t, QUERIES, head->dout, head->queries, HEAD_WIDTH, 1);
 	const real *q = head->q + (size_t)head->first * HEAD_WIDTH;
 	real *dq = head->dq + (size_t)head->first * HEAD_WIDTH;
 	for (struct block block = {0}; next_block(head, &block);) {

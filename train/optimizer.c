@@ -1,4 +1,4 @@
-/* AdamW in one pass over the parameters. */
+/* AdamW in one pass over the parameters, which also makes the copies that the kernels multiply by. */
 #include "train/state.h"
 
 #include <math.h>
@@ -24,22 +24,34 @@ static double gradient_norm(const float *gradients, size_t count) {
 	return sqrt(sum);
 }
 
-/* What one tensor's update needs. */
-struct update {
+/* What an update needs to know besides the tensor. */
+struct pass {
+	const struct tensor_table *table;
+	float *parameters, *first, *second;
+	const float *gradients;
 	float beta1, beta2, epsilon;
-	float gradient_scale; /* of clipping */
-	float rate;           /* over the first moment's bias correction */
-	float second_scale;   /* one over the second moment's bias correction */
-	float keep;           /* 1 - decay */
+	float gradient_scale;    /* of clipping */
+	float rate, narrow_rate; /* over the first moment's bias correction; the latter for what is width_scaled */
+	float second_scale;      /* one over the second moment's bias correction */
+	float keep;              /* 1 - decay, of tensors that decay */
 };
 
-static void update_tensor(float *p, const float *g, float *m, float *v, size_t count, const struct update *u) {
+/* A piece of one tensor, for model_update. */
+static void update_piece(void *context, int which, size_t begin, size_t count) {
+	const struct pass *pass = context;
+	const struct tensor *tensor = &pass->table->rows[which];
+	const size_t at = tensor->offset + begin;
+	float *p = pass->parameters + at, *m = pass->first + at, *v = pass->second + at;
+	const float *g = pass->gradients + at;
+	const float rate = tensor->width_scaled ? pass->narrow_rate : pass->rate, keep = tensor->decays ? pass->keep : 1;
+	const float beta1 = pass->beta1, beta2 = pass->beta2, epsilon = pass->epsilon;
+	const float gradient_scale = pass->gradient_scale, second_scale = pass->second_scale;
 #pragma omp simd
 	for (size_t i = 0; i < count; i++) {
-		const float gradient = g[i] * u->gradient_scale;
-		m[i] = u->beta1 * m[i] + (1 - u->beta1) * gradient;
-		v[i] = u->beta2 * v[i] + (1 - u->beta2) * gradient * gradient;
-		p[i] = u->keep * p[i] - u->rate * m[i] / (sqrtf(v[i] * u->second_scale) + u->epsilon);
+		const float gradient = g[i] * gradient_scale;
+		m[i] = beta1 * m[i] + (1 - beta1) * gradient;
+		v[i] = beta2 * v[i] + (1 - beta2) * gradient * gradient;
+		p[i] = keep * p[i] - rate * m[i] / (sqrtf(v[i] * second_scale) + epsilon);
 	}
 }
 
@@ -47,31 +59,29 @@ void optimizer_step(
     struct optimizer *optimizer, struct model *model, const struct train_config *config,
     const struct train_steps *steps, int64_t step, double *norm) {
 	const struct tensor_table *table = model_tensors(model);
-	float *parameters = model_parameters(model), *gradients = model_gradients(model);
-	*norm = gradient_norm(gradients, table->total);
+	*norm = gradient_norm(model_gradients(model), table->total);
 	if (!isfinite(*norm)) return;
 
 	const double tokens = (double)steps->tokens_per_step, schedule = train_schedule(steps, step);
 	const double beta2 = pow(0.5, tokens / config->beta2_tokens), count = (double)step + 1;
 	const double batch_scale = pow(tokens / 4096, config->batch_power);
 	const double width_scale = 64.0 / (double)config->width;
+	const double rate = config->rate * batch_scale * schedule / (1 - pow(config->beta1, count));
 	const double decay = config->decay_tokens > 0 ? tokens / config->decay_tokens * schedule : 0;
-	for (int i = 0; i < table->count; i++) {
-		const struct tensor *tensor = &table->rows[i];
-		const double rate =
-		    config->rate * batch_scale * schedule * (tensor->width_scaled ? width_scale : config->embed_rate);
-		const struct update update = {
-		    .beta1 = (float)config->beta1,
-		    .beta2 = (float)beta2,
-		    .epsilon = (float)config->epsilon,
-		    .gradient_scale = config->clip > 0 && *norm > config->clip ? (float)(config->clip / *norm) : 1,
-		    .rate = (float)(rate / (1 - pow(config->beta1, count))),
-		    .second_scale = (float)(1 / (1 - pow(beta2, count))),
-		    .keep = tensor->decays ? (float)(1 - decay) : 1,
-		};
-		const size_t at = tensor->offset;
-		update_tensor(
-		    parameters + at, gradients + at, optimizer->first + at, optimizer->second + at,
-		    (size_t)tensor->rows * (size_t)tensor->cols, &update);
-	}
+	struct pass pass = {
+	    .table = table,
+	    .parameters = model_parameters(model),
+	    .first = optimizer->first,
+	    .second = optimizer->second,
+	    .gradients = model_gradients(model),
+	    .beta1 = (float)config->beta1,
+	    .beta2 = (float)beta2,
+	    .epsilon = (float)config->epsilon,
+	    .gradient_scale = config->clip > 0 && *norm > config->clip ? (float)(config->clip / *norm) : 1,
+	    .rate = (float)(rate * config->embed_rate),
+	    .narrow_rate = (float)(rate * width_scale),
+	    .second_scale = (float)(1 / (1 - pow(beta2, count))),
+	    .keep = (float)(1 - decay),
+	};
+	model_update(model, update_piece, &pass);
 }
