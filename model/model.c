@@ -191,26 +191,39 @@ void model_initialise(struct model *model, uint64_t seed) {
 	}
 }
 
+/* What each thread of a team does of an update. */
+static void update_team(
+    const struct network *network, void (*update)(void *context, int tensor, size_t first, size_t count), void *context,
+    int thread, int team) {
+	machine_flush_denormals();
+	for (int i = 0; i < network->table.count; i++) {
+		const struct tensor *tensor = &network->table.rows[i];
+		for (int first = thread * PIECE_ROWS; first < tensor->rows; first += team * PIECE_ROWS) {
+			const int rows = tensor->rows - first < PIECE_ROWS ? tensor->rows - first : PIECE_ROWS;
+			update(context, i, (size_t)first * (size_t)tensor->cols, (size_t)rows * (size_t)tensor->cols);
+			if (i != EMBEDDING) weight_pack(&network->weights[i], first, rows);
+		}
+	}
+}
+
 void model_update(
     struct model *model, void (*update)(void *context, int tensor, size_t first, size_t count), void *context) {
-	const struct network *network = &model->network;
-#pragma omp parallel num_threads(model->team) if (model->team > 1)
-	{
-		machine_flush_denormals();
-		for (int i = 0; i < network->table.count; i++) {
-			const struct tensor *tensor = &network->table.rows[i];
-#pragma omp for schedule(static) nowait
-			for (int first = 0; first < tensor->rows; first += PIECE_ROWS) {
-				const int rows = tensor->rows - first < PIECE_ROWS ? tensor->rows - first : PIECE_ROWS;
-				update(context, i, (size_t)first * (size_t)tensor->cols, (size_t)rows * (size_t)tensor->cols);
-				if (i != EMBEDDING) weight_pack(&network->weights[i], first, rows);
-			}
-		}
+	if (model->team == 1) {
+		update_team(&model->network, update, context, 0, 1);
+	} else {
+#pragma omp parallel num_threads(model->team)
+		update_team(&model->network, update, context, omp_get_thread_num(), omp_get_num_threads());
 	}
 	model->copies_valid = true;
 }
 
 /* ------------------------------------------------------------------------------------------- loss and gradient --- */
+
+/* A team of one opens no parallel region: some OpenMPs take memory for each. */
+static void wait_for(int team) {
+	if (team == 1) return;
+#pragma omp barrier
+}
 
 /* One call's work. */
 struct batch {
@@ -260,39 +273,43 @@ static void add_losses(const struct model *model, const struct batch *batch, int
 	}
 }
 
-/* The mean loss, with or without its gradient. Each thread takes a micro-batch; then their gradients are added in the
- * order of the batch, each thread adding one part of the parameters. So neither the number of threads nor their speed
- * changes a bit of the result. */
-static double run(struct model *model, const struct batch *batch) {
-	struct network *network = &model->network;
-	const int pieces = (batch->count + network->sequences - 1) / network->sequences;
-	const size_t total_reals = network->table.total;
-	const int threads = model->threads < pieces ? model->threads : pieces;
-	double total = 0;
-	model->team = threads;
-#pragma omp parallel num_threads(threads) if (threads > 1)
-	{
-		machine_flush_denormals();
-		const int thread = omp_get_thread_num(), team = omp_get_num_threads();
-		/* Where nobody keeps the copies up to date they are made at every call, so that nobody can forget it. */
-#pragma omp for schedule(dynamic)
-		for (int i = EMBEDDING + 1; i < network->table.count; i++)
-			if (!model->copies_valid) weight_pack(&network->weights[i], 0, network->weights[i].outputs);
+/* What each thread of a team does for a batch: it takes a micro-batch; then their gradients are added in the order of the
+ * batch, each thread adding one part of the parameters. So neither the number of threads nor their speed changes a bit of
+ * the result. */
+static void run_team(struct model *model, const struct batch *batch, int pieces, int thread, int team, double *total) {
+	const struct network *network = &model->network;
+	const size_t reals = network->table.total;
+	machine_flush_denormals();
+	/* Where nobody keeps the copies up to date they are made at every call, so that nobody can forget it. */
+	for (int i = EMBEDDING + 1 + thread; i < network->table.count && !model->copies_valid; i += team)
+		weight_pack(&network->weights[i], 0, network->weights[i].outputs);
+	wait_for(team);
 
-		for (int first = 0; first < pieces; first += team) {
-			const int count = pieces - first < team ? pieces - first : team;
-			if (thread < count) run_piece(model, batch, thread, first + thread);
-#pragma omp barrier
-			if (batch->with_gradient)
-				add_pieces(
-				    model, first, count, total_reals * (size_t)thread / (size_t)team,
-				    total_reals * (size_t)(thread + 1) / (size_t)team);
-				/* Ends in a barrier: nobody starts on the next pieces before all sums are done. */
-#pragma omp single
-			add_losses(model, batch, first, count, &total);
-		}
+	for (int first = 0; first < pieces; first += team) {
+		const int count = pieces - first < team ? pieces - first : team;
+		if (thread < count) run_piece(model, batch, thread, first + thread);
+		wait_for(team);
+		if (batch->with_gradient)
+			add_pieces(
+			    model, first, count, reals * (size_t)thread / (size_t)team,
+			    reals * (size_t)(thread + 1) / (size_t)team);
+		if (thread == 0) add_losses(model, batch, first, count, total);
+		wait_for(team); /* nobody starts on the next pieces before all sums are done */
 	}
-	return total / ((double)batch->count * network->shape.context);
+}
+
+/* The mean loss, with or without its gradient. */
+static double run(struct model *model, const struct batch *batch) {
+	const int sequences = model->network.sequences, pieces = (batch->count + sequences - 1) / sequences;
+	double total = 0;
+	model->team = model->threads < pieces ? model->threads : pieces;
+	if (model->team == 1) {
+		run_team(model, batch, pieces, 0, 1, &total);
+	} else {
+#pragma omp parallel num_threads(model->team)
+		run_team(model, batch, pieces, omp_get_thread_num(), omp_get_num_threads(), &total);
+	}
+	return total / ((double)batch->count * model->network.shape.context);
 }
 
 double model_loss(struct model *model, const uint16_t *tokens, int batch, double *per_sequence) {
