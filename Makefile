@@ -30,6 +30,7 @@ sources := $(filter-out model/vector.c,$(wildcard $(addsuffix /*.c,$(folders))))
 objects := $(sources:%.c=$(build)/%.o) $(isas:%=$(build)/model/vector_%.o)
 # The model once more with `real` = double, for the gradient check against finite differences.
 double_objects := $(patsubst $(build)/%,$(build)/double/%,$(filter $(build)/model/%,$(objects)))
+harnesses := $(build)/tests/soak $(build)/tests/faults $(build)/tests/starve.so # that scripts in tests/ run
 tests := $(patsubst tests/%.c,$(build)/tests/%,$(wildcard tests/test_*.c))
 chart := $(firstword $(wildcard /usr/share/javascript/chart.js/chart.min.js /usr/share/javascript/chart.js/Chart.min.js) missing-chart.js)
 
@@ -42,7 +43,7 @@ MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: force rung all help setup check-packages test demo soak fuzz coverage lint format clean
+.PHONY: force rung all help setup check-packages test demo soak faults fuzz coverage lint format clean
 
 rung: check-packages ## build ./rung (the default)
 	@$(MAKE) --no-print-directory -s $(build)/rung
@@ -64,12 +65,16 @@ demo: setup ## corpus, ladder, fit and report in about ten minutes
 
 test: setup ## build and run every test
 	@$(MAKE) --no-print-directory -s rung
-	@$(MAKE) --no-print-directory -s $(if $(only),$(filter $(build)/tests/$(only),$(tests)),$(tests)) $(build)/tests/soak
+	@$(MAKE) --no-print-directory -s $(if $(only),$(filter $(build)/tests/$(only),$(tests)),$(tests)) $(harnesses)
 	@build=$(build) tests/run.sh $(if $(only),$(only),)
 
 soak: setup ## kill a ladder 2000 times, for 30 minutes or more (kills=n minutes=n seed=n)
 	@$(MAKE) --no-print-directory -s rung $(build)/tests/soak
 	@scripts/soak.sh $(or $(kills),2000) $(or $(minutes),30) $(or $(seed),1) $(build)
+
+faults: setup ## let every system call and every allocation fail, one after the other (stride=n scenario=train)
+	@$(MAKE) --no-print-directory -s rung $(build)/tests/faults $(build)/tests/starve.so
+	@scripts/faults.sh $(or $(stride),1) $(build) $(scenario)
 
 fuzz: setup ## a minute of fuzzing for every reader (seconds=n, runs=n, targets="corpus points")
 	@RUNS=$(runs) scripts/fuzz.sh $(or $(seconds),60) $(targets)
@@ -137,7 +142,13 @@ $(build)/fuzz_%: tests/fuzz.c $(build)/librung.a
 	$(say) link $@
 	$(q)$(cc) $(CFLAGS) -DFUZZ_TARGET='"$*"' -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-$(build)/tests/soak: $(build)/tests/soak.o $(build)/librung.a
+$(build)/tests/faults: $(build)/tests/inject.o
+$(build)/tests/starve.so: tests/starve.c
+	@mkdir -p $(@D)
+	$(say) $(cc) $<
+	$(q)$(cc) -std=c17 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -fPIC -shared -o $@ $< -ldl
+
+$(build)/tests/soak $(build)/tests/faults: $(build)/tests/%: $(build)/tests/%.o $(build)/librung.a
 	@mkdir -p $(@D)
 	$(say) link $@
 	$(q)$(cc) $(LDFLAGS) -o $@ $^ $(LDLIBS)

@@ -136,6 +136,11 @@ bool hash_from_hex(const char *hex, uint64_t *hash); /* exactly 16 lower-case di
 
 /* -------------------------------------------------------------------------------------------------- files (file.c) --- */
 
+/* Whether a call that has just failed was interrupted by a signal and is worth another attempt; *attempts, 0 at first,
+ * counts them, for there is an end to patience. Files are opened so. */
+bool call_again(int *attempts);
+int file_open(const char *path, int flags);
+
 /* Reads a whole file (at most `limit` bytes) and appends it to `text`. */
 MUST_CHECK struct error *file_read(const char *path, size_t limit, struct text *text);
 
@@ -148,13 +153,18 @@ MUST_CHECK struct error *file_write(const char *path, const void *bytes, size_t 
 
 /* The same for files written in pieces. After file_begin exactly one of file_commit and file_abandon must follow. */
 struct file_writer {
-	FILE *stream;
+	int file; /* descriptor of `temporary` */
 	char *path, *temporary;
+	unsigned char *buffer;
+	size_t filled; /* bytes in `buffer` */
+	uint64_t size; /* of the file, those in `buffer` too */
 };
 MUST_CHECK struct error *file_begin(struct file_writer *writer, const char *path);
 MUST_CHECK struct error *file_put(struct file_writer *writer, const void *bytes, size_t count);
 MUST_CHECK struct error *file_commit(struct file_writer *writer);
 void file_abandon(struct file_writer *writer);
+/* Removes what killed processes had begun to write in `folder`, as far as it can. Nobody may be writing there. */
+void file_clean_folder(const char *folder);
 
 bool file_exists(const char *path);
 MUST_CHECK struct error *folder_make(const char *path); /* with its parents; an existing folder is fine */
@@ -169,6 +179,8 @@ char *path_join(const char *folder, const char *name);
 /* Parses `text`; an error names `path`, line and column. Text after the value, keys that stand twice in one object and
  * numbers beyond a double are errors. The tree belongs to the caller (cJSON_Delete). */
 MUST_CHECK struct error *json_parse(const char *path, const char *text, size_t length, cJSON **root);
+/* A line of a file of JSON lines, without what json_parse checks beyond the syntax: quick, for many of them. */
+MUST_CHECK struct error *json_parse_row(const char *path, size_t number, const char *line, size_t length, cJSON **root);
 /* The same for one line of a file; the error gives the character in it, and the caller the file and the line. */
 MUST_CHECK struct error *json_parse_line(const char *text, size_t length, cJSON **root);
 /* A file that json_write_sealed has written is checked against its seal, which is not in the tree. */

@@ -237,6 +237,16 @@ struct error *json_parse_line(const char *text, size_t length, cJSON **root) {
 	return json_parse(NULL, text, length, root);
 }
 
+struct error *json_parse_row(const char *path, size_t number, const char *line, size_t length, cJSON **root) {
+	*root = cJSON_ParseWithLength(line, length);
+	if (*root) return NULL;
+	/* Not JSON, or no memory for it: the slower way knows. */
+	struct error *error = json_parse(path, line, length, root);
+	if (!error || error->kind != ERROR_DATA) return error;
+	error_free(error);
+	return error_new(ERROR_DATA, "%s: line %zu: this is not a JSON object", path, number);
+}
+
 /* ------------------------------------------------------------------------------------------------------ printing --- */
 
 void json_quote(struct text *text, const char *string) {

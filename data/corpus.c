@@ -45,15 +45,16 @@ struct corpus {
 static struct error *read_at(
     const struct corpus *corpus, uint64_t offset, void *bytes, size_t count, const char *what) {
 	unsigned char *to = bytes;
-	while (count > 0) {
+	for (int attempts = 0; count > 0;) {
 		ssize_t got = pread(corpus->file, to, count, (off_t)offset);
-		if (got < 0 && errno == EINTR) continue;
+		if (got < 0 && call_again(&attempts)) continue;
 		if (got < 0) return error_within(error_system("read", corpus->path), "%s", what);
 		if (got == 0)
 			return error_new(
 			    ERROR_DATA,
 			    "%s: the file ends at byte %llu, inside its %s: it is truncated; make it again or fetch it again",
 			    corpus->path, (unsigned long long)offset, what);
+		attempts = 0;
 		to += got;
 		offset += (uint64_t)got;
 		count -= (size_t)got;
@@ -71,7 +72,7 @@ static struct error *damaged(const struct corpus *corpus, const char *what, uint
 
 static struct error *open_file(struct corpus *corpus, uint64_t *size) {
 	struct stat status;
-	corpus->file = open(corpus->path, O_RDONLY | O_CLOEXEC);
+	corpus->file = file_open(corpus->path, O_RDONLY | O_CLOEXEC);
 	if (corpus->file < 0) return error_system("open", corpus->path);
 	if (fstat(corpus->file, &status)) return error_system("look at", corpus->path);
 	if (!S_ISREG(status.st_mode))

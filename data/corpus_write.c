@@ -157,7 +157,9 @@ static struct error *measure_bigrams(struct corpus_writer *writer, double *entro
 		if (error) break;
 		size_t plain = ZSTD_decompress(writer->plain, writer->plain_room, writer->packed, frame->bytes);
 		if (plain != frame->tokens * writer->token_size) {
-			error = error_new(ERROR_FAILED, "%s: a compressed frame does not decompress", writer->path);
+			error = error_new(
+			    ERROR_FAILED, "%s: a compressed frame does not decompress: %s", writer->path,
+			    ZSTD_isError(plain) ? ZSTD_getErrorName(plain) : "other size");
 			break;
 		}
 		tokens_unpack(writer->plain, frame->tokens, writer->token_size, part->tokens);

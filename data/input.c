@@ -54,10 +54,11 @@ static struct error *fill(struct input *input) {
 	memmove(input->raw, input->raw + input->at, input->filled - input->at);
 	input->filled -= input->at;
 	input->at = 0;
-	for (;;) {
+	for (int attempts = 0;;) {
 		ssize_t got = read(input->file, input->raw + input->filled, RAW_BYTES - input->filled);
-		if (got < 0 && errno == EINTR && !interrupt_pending()) continue;
-		if (got < 0 && errno == EINTR) return error_new(ERROR_INTERRUPTED, "interrupted while reading %s", input->name);
+		if (got < 0 && !interrupt_pending() && call_again(&attempts)) continue;
+		if (got < 0 && errno == EINTR && interrupt_pending())
+			return error_new(ERROR_INTERRUPTED, "interrupted while reading %s", input->name);
 		if (got < 0) return error_system("read", input->name);
 		input->raw_end = got == 0;
 		input->filled += (size_t)got;
@@ -105,7 +106,7 @@ struct error *input_open(const char *path, struct input **input) {
 		error = error_memory(RAW_BYTES);
 		goto failed;
 	}
-	made->file = standard ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
+	made->file = standard ? dup(STDIN_FILENO) : file_open(path, O_RDONLY | O_CLOEXEC);
 	if (made->file < 0) {
 		error = error_system("open", made->name);
 		goto failed;

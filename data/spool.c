@@ -2,6 +2,7 @@
 #include "data/spool.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,24 +14,37 @@
 
 /* -------------------------------------------------------------------------------------------------- plain files --- */
 
-struct error *temporary_open(const char *beside, FILE **file) {
-	char *path = NULL;
-	*file = NULL;
-	if (asprintf(&path, "%s.tmp-XXXXXX", beside) < 0) return error_memory(strlen(beside));
-	struct error *error = NULL;
-	int number = mkostemp(path, 0);
-	if (number < 0) {
-		error = error_system("create a temporary file beside", beside);
-		goto done;
+/* A file without a name, so that nothing of it can stay behind; -1 and errno when it cannot be had. */
+static int open_nameless(const char *beside) {
+	const char *slash = strrchr(beside, '/');
+	char *folder = slash ? strndup(beside, slash == beside ? 1 : (size_t)(slash - beside)) : strdup("."), *path = NULL;
+	int file = -1;
+	if (!folder) return -1;
+	file = file_open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC);
+	/* Some file systems cannot: there the file has a name for a moment. */
+	if (file < 0 && (errno == EOPNOTSUPP || errno == EISDIR)) {
+		if (asprintf(&path, "%s.tmp-XXXXXX", beside) < 0) path = NULL;
+		file = path ? mkostemp(path, O_CLOEXEC) : -1;
+		if (file >= 0 && unlink(path)) {
+			close(file);
+			file = -1;
+		}
 	}
-	unlink(path);
-	*file = fdopen(number, "w+");
-	if (!*file) {
-		error = error_system("open a temporary file beside", beside);
-		close(number);
-	}
-done:
+	const int reason = errno;
+	free(folder);
 	free(path);
+	errno = reason;
+	return file;
+}
+
+struct error *temporary_open(const char *beside, FILE **file) {
+	*file = NULL;
+	const int number = open_nameless(beside);
+	if (number < 0) return error_system("create a temporary file beside", beside);
+	*file = fdopen(number, "w+");
+	if (*file) return NULL;
+	struct error *error = error_system("open a temporary file beside", beside);
+	close(number);
 	return error;
 }
 

@@ -177,23 +177,24 @@ double report_number(const cJSON *root, const char *keys) {
 	return number_of(report_item(root, keys));
 }
 
-static void add_machine(struct report_lab *lab, const cJSON *machine) {
-	if (!cJSON_IsObject(machine)) return;
+static struct error *add_machine(struct report_lab *lab, const cJSON *machine) {
+	if (!cJSON_IsObject(machine)) return NULL;
 	cJSON *known;
 	cJSON_ArrayForEach(known, lab->machines) {
 		if (cJSON_Compare(cJSON_GetObjectItemCaseSensitive(known, "machine"), machine, true)) {
 			cJSON *runs = cJSON_GetObjectItemCaseSensitive(known, "runs");
 			cJSON_SetNumberValue(runs, runs->valuedouble + 1);
-			return;
+			return NULL;
 		}
 	}
 	cJSON *row = cJSON_CreateObject(), *copy = cJSON_Duplicate(machine, true);
 	if (!row || !copy || !cJSON_AddNumberToObject(row, "runs", 1) || !cJSON_AddItemToObject(row, "machine", copy)) {
 		cJSON_Delete(copy);
 		cJSON_Delete(row);
-		return; /* the table of machines is a courtesy; a report without it is still a report */
+		return error_memory(4096);
 	}
 	cJSON_AddItemToArray(lab->machines, row);
+	return NULL;
 }
 
 static int compare_ids(const void *a, const void *b) {
@@ -281,14 +282,11 @@ static struct error *read_log(const char *path, double from, int most, struct cu
 		line_number++;
 		if (newline == line) continue;
 		cJSON_Delete(row);
-		row = cJSON_ParseWithLength(line, (size_t)(newline - line));
+		error = json_parse_row(path, (size_t)line_number, line, (size_t)(newline - line), &row);
 		double tokens = member(row, "tokens");
-		if (!row || !(tokens > before)) {
-			error = error_new(
-			    ERROR_DATA, "%s: line %d: %s", path, line_number,
-			    row ? "'tokens' is missing or does not ascend" : "this is not a JSON object");
-			goto done;
-		}
+		if (!error && !(tokens > before))
+			error = error_new(ERROR_DATA, "%s: line %d: 'tokens' is missing or does not ascend", path, line_number);
+		if (error) goto done;
 		/* What the first row's mean covers is not known: a branch's log begins where it left its trunk. Say one step. */
 		double gap = before > 0 || !(curve->batch_tokens > 0) ? tokens - before : curve->batch_tokens;
 		double loss = member(row, "loss"), held_out = member(row, "held_out");
@@ -384,6 +382,7 @@ static struct error *read_runs(const char *folder, struct report_lab *lab) {
 		if (!file_exists(path.data)) continue;
 		cJSON *record = NULL;
 		error = json_read_sealed(path.data, SEALED_RECORD, &record);
+		if (error && error->kind != ERROR_DATA) goto done;
 		if (error) {
 			note(lab, error);
 			error = NULL;
@@ -391,9 +390,9 @@ static struct error *read_runs(const char *folder, struct report_lab *lab) {
 		}
 		struct curve *curve = &lab->curves[lab->curve_count++];
 		read_record(names[i]->d_name, record, curve);
-		add_machine(lab, cJSON_GetObjectItemCaseSensitive(record, "machine"));
+		error = add_machine(lab, cJSON_GetObjectItemCaseSensitive(record, "machine"));
 		lab->runs_read++;
-		if (!curve->trunk) error = point_of_run(lab, &capacity, sorted, curve, record);
+		if (!error && !curve->trunk) error = point_of_run(lab, &capacity, sorted, curve, record);
 		cJSON_Delete(record);
 		if (error) goto done;
 	}

@@ -79,9 +79,9 @@ static struct error *read_log(const char *path, const struct budget_row *run, st
 	char *line = content.data, *end = line ? line + content.length : line, *newline;
 	size_t number = 1;
 	for (; !error && line < end && (newline = memchr(line, '\n', (size_t)(end - line))); line = newline + 1, number++) {
-		cJSON *row = cJSON_ParseWithLength(line, (size_t)(newline - line));
+		cJSON *row = NULL;
+		if (newline > line) error = json_parse_row(path, number, line, (size_t)(newline - line), &row);
 		const cJSON *tokens = member_of(row, "tokens"), *loss = member_of(row, "held_out");
-		if (newline > line && !row) error = error_new(ERROR_DATA, "%s: line %zu: this is no JSON object", path, number);
 		if (!error && cJSON_IsNumber(tokens) && cJSON_IsNumber(loss) && tokens->valuedouble > 0 &&
 		    loss->valuedouble > 0) {
 			error = array_reserve((void **)&curves->rows, &curves->capacity, curves->count + 1, sizeof *curves->rows);

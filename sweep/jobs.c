@@ -132,7 +132,10 @@ static struct error *recorded_state(const struct job *job, enum job_state *state
 		damage = error_new(ERROR_DATA, "%s: \"id\" is '%.40s', expected '%s'", path, id, job->id);
 	if (!damage && strcmp(status, "running") != 0) damage = train_result_read(job->folder, &result);
 	if (!damage) {
-		if (strcmp(status, "done") == 0) *state = JOB_DONE;
+		if (strcmp(status, "done") == 0) {
+			*state = JOB_DONE;
+			train_clean(job->folder);
+		}
 		if (strcmp(status, "diverged") == 0) *state = JOB_DIVERGED;
 		goto done;
 	}

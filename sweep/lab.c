@@ -2,7 +2,7 @@
 #include "sweep/lock.h"
 #include "sweep/sweep.h"
 
-#include <glob.h>
+#include <dirent.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -130,24 +130,22 @@ static struct error *no_plan(const char *folder) {
 	return error_new(ERROR_USAGE, "%s holds no plan yet; say what to run: --preset demo, or --plan PLAN.json", folder);
 }
 
-/* What killed processes had begun to write (file_begin's names, "NAME.PID-ATTEMPT.tmp"). The lock is held, so nobody is
- * writing here. */
+/* What killed processes had begun to write, here and in the folders of runs. The lock is held, so nobody else is at it. */
 static struct error *remove_temporary(const char *folder) {
-	static const char *const patterns[] = {"*.[0-9]*-[0-9]*.tmp", "runs/*/*.[0-9]*-[0-9]*.tmp"};
-	struct error *error = NULL;
-	/* The folder's own name may have characters that are special in a pattern. */
-	for (size_t p = 0; p < COUNT_OF(patterns) && !error; p++) {
-		struct text pattern = {0};
-		glob_t found = {0};
-		for (const char *c = folder; *c; c++) text_add(&pattern, "%s%c", strchr("*?[\\", *c) ? "\\" : "", *c);
-		text_add(&pattern, "/%s", patterns[p]);
-		error = text_error(&pattern);
-		if (!error && glob(pattern.data, 0, NULL, &found) == 0)
-			for (size_t i = 0; i < found.gl_pathc; i++) unlink(found.gl_pathv[i]);
-		globfree(&found);
-		text_free(&pattern);
+	struct text path = {0};
+	text_add(&path, "%s/runs", folder);
+	TRY(text_error(&path));
+	file_clean_folder(folder);
+	DIR *runs = opendir(path.data);
+	for (struct dirent *entry; runs && (entry = readdir(runs));) {
+		if (entry->d_name[0] == '.') continue;
+		text_clear(&path);
+		text_add(&path, "%s/runs/%s", folder, entry->d_name);
+		if (!path.failed) file_clean_folder(path.data);
 	}
-	return error;
+	if (runs) closedir(runs);
+	text_free(&path);
+	return NULL;
 }
 
 /* Everything after the lock. `path`: of the frozen plan. */

@@ -140,7 +140,7 @@ struct error *lock_take(const char *folder, double patience, int *lock) {
 	text_add(&path, "%s/lock", folder);
 	struct error *error = text_error(&path);
 	if (!error) {
-		*lock = open(path.data, O_RDWR | O_CREAT | O_NOCTTY, 0666);
+		*lock = file_open(path.data, O_RDWR | O_CREAT | O_NOCTTY);
 		error = *lock < 0 ? error_system("open", path.data) : take_over(folder, patience, *lock);
 	}
 	if (!error && !write_owner(*lock)) error = error_system("write", path.data);

@@ -63,7 +63,7 @@ struct error *worker_start(const char *const *arguments, const char *log, int co
 	struct error *error = NULL;
 	int ends[2] = {-1, -1}, inputs[2] = {-1, -1};
 	char **environment = single_threaded_environment();
-	const int errors = log ? open(log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0666)
+	const int errors = log ? file_open(log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC)
 	                       : fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
 	if (!environment)
 		error = error_memory(4096);

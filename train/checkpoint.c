@@ -136,7 +136,8 @@ struct error *checkpoint_write(const char *stem, struct train_state *state, cons
 		goto done;
 	}
 	uint64_t hash, file_hash;
-	error = weights_write(weights_path, state->model, owner, state->step, &hash, &file_hash);
+	error = text_error(&state->log); /* with a line missing it would go on as if it were whole */
+	if (!error) error = weights_write(weights_path, state->model, owner, state->step, &hash, &file_hash);
 	if (error) goto done;
 
 	char hex[HASH_HEX_SIZE];
@@ -237,26 +238,29 @@ done:
 
 enum { LATEST = 2, MOST_CHECKPOINTS = 16 };
 
-/* Steps that have a state file, newest first, at most MOST_CHECKPOINTS. */
-static int list_steps(const char *folder, long long steps[MOST_CHECKPOINTS]) {
+/* Steps that have a state file, newest first, at most MOST_CHECKPOINTS. A folder that cannot be read is an error: taken for
+ * an empty one, the run would begin anew. */
+static struct error *list_steps(const char *folder, long long steps[MOST_CHECKPOINTS], int *count) {
 	DIR *directory = opendir(folder);
-	if (!directory) return 0;
-	int count = 0;
-	for (struct dirent *entry; (entry = readdir(directory));) {
+	*count = 0;
+	if (!directory) return errno == ENOENT ? NULL : error_system("read the folder", folder);
+	struct dirent *entry;
+	while ((errno = 0, entry = readdir(directory))) {
 		long long step;
 		int used = 0;
 		if (sscanf(entry->d_name, "step-%12lld%n", &step, &used) != 1 ||
 		    strcmp(entry->d_name + used, STATE_SUFFIX) != 0)
 			continue;
-		int at = count < MOST_CHECKPOINTS ? count++ : MOST_CHECKPOINTS - 1;
+		int at = *count < MOST_CHECKPOINTS ? (*count)++ : MOST_CHECKPOINTS - 1;
 		while (at > 0 && steps[at - 1] < step) {
 			steps[at] = steps[at - 1];
 			at--;
 		}
 		steps[at] = step;
 	}
+	struct error *error = errno ? error_system("read the folder", folder) : NULL;
 	closedir(directory);
-	return count;
+	return error;
 }
 
 char *checkpoint_name(int64_t step, char out[CHECKPOINT_NAME_SIZE]) {
@@ -294,9 +298,10 @@ struct error *checkpoint_latest(
     const char *folder, struct train_state *state, const struct checkpoint_owner *owner, bool *found,
     struct error **damage) {
 	long long steps[MOST_CHECKPOINTS];
-	const int count = list_steps(folder, steps);
+	int count;
 	*found = false;
 	*damage = NULL;
+	TRY(list_steps(folder, steps, &count));
 	for (int i = 0; i < count && !*found; i++) {
 		char *stem = step_stem(folder, steps[i]);
 		if (!stem) return error_memory(64);
@@ -321,7 +326,10 @@ struct error *checkpoint_save(const char *folder, struct train_state *state, con
 	free(stem);
 	if (error) return error;
 	long long steps[MOST_CHECKPOINTS];
-	const int count = list_steps(folder, steps), latest = count < LATEST ? count : LATEST;
+	int count;
+	TRY(list_steps(folder, steps, &count));
+	const int latest = count < LATEST ? count : LATEST;
+	if (count == 0) return error_new(ERROR_FAILED, "%s: the checkpoint that was just written is not there", folder);
 	const long long kept[] = {steps[0], steps[latest - 1], state->proven, state->settled, state->settling};
 	remove_others(folder, kept, COUNT_OF(kept));
 	return NULL;
@@ -333,4 +341,8 @@ void checkpoint_keep(const char *folder, int64_t step) {
 
 void checkpoint_remove_all(const char *folder) {
 	remove_others(folder, NULL, 0);
+}
+
+void train_clean(const char *folder) {
+	checkpoint_remove_all(folder);
 }

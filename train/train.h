@@ -140,6 +140,9 @@ MUST_CHECK struct error *train_measure_blas(
 cJSON *train_kernels_to_json(struct kernel_choice choice);
 MUST_CHECK struct error *train_kernels_from_json(const cJSON *object, const char *path, struct kernel_choice *choice);
 
+/* Removes what a finished run no longer needs, should it have ended before it could. */
+void train_clean(const char *folder);
+
 /* Path of the trunk's branch checkpoint at `step`, for train_job.start; once the file is there it is whole. The caller
  * frees; NULL when memory is short. */
 char *train_branch_path(const char *trunk_folder, int64_t step);
