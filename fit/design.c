@@ -63,13 +63,13 @@ struct error *fit_design_of(const struct fit_points *points, struct fit_design *
 	if (!values) return error_memory(n * sizeof *values);
 	for (size_t i = 0; i < n; i++) values[i] = points->items[i].C;
 	distinct(values, n, 0);
-	design->decades_C = log10(values[n - 1] / values[0]);
+	design->decades_C = log10(values[n - 1]) - log10(values[0]);
 	for (size_t i = 0; i < n; i++) values[i] = points->items[i].N;
 	design->sizes = distinct(values, n, SAME_SIZE);
-	design->decades_N = log10(values[n - 1] / values[0]);
+	design->decades_N = log10(values[n - 1]) - log10(values[0]);
 	for (size_t i = 0; i < n; i++) values[i] = points->items[i].D;
 	design->horizons = distinct(values, n, SAME_HORIZON);
-	design->decades_D = log10(values[n - 1] / values[0]);
+	design->decades_D = log10(values[n - 1]) - log10(values[0]);
 	free(values);
 
 	double mean_n = 0, mean_d = 0, nn = 0, dd = 0, nd = 0;

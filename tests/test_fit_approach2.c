@@ -17,13 +17,14 @@ static size_t isoflop_rows(
 		for (int i = 0; i < sizes; i++) {
 			double C = pow(10, 17 + b), place = 2.0 * i / (sizes - 1) - 1;
 			double N = fit_optimal(surface, C).N * pow(width, place) * pow(drift, -b / (budgets - 1.0));
-			rows[n++] = (struct budget_row){
+			rows[n] = (struct budget_row){
 			    .N = N,
 			    .D = C / 6 / N,
 			    .C = C,
 			    .loss = fit_surface_loss(surface, N, C / 6 / N),
 			    .label = NAN,
 			    .run = (int)n};
+			n++;
 		}
 	return n;
 }

@@ -141,6 +141,37 @@ static void degenerate_designs_are_named(void **state) {
 	assert_int_equal(named, count);
 }
 
+/* Fitted all the same, they give no number as an estimate that they do not determine: null, and why. */
+static void degenerate_designs_are_refused(void **state) {
+	(void)state;
+	int refused = 0;
+	for (uint64_t seed = 0; seed < 12; seed++) {
+		struct bench bench;
+		struct fit named, fit;
+		begin(&bench, "refused", seed);
+		if (seed % 3 == 0)
+			line(&bench);
+		else if (seed % 3 == 1)
+			jittered_line(&bench);
+		else
+			narrow(&bench);
+		finish(&bench, 0.01, &named);
+		const struct fit_options quick = {.replicates = 100, .seed = 1, .resampling = RESAMPLE_SIMULATED};
+		cJSON *root;
+		expect_success(fit_all(&bench.points, &quick, &fit));
+		expect_success(fit_to_json(&fit, &root));
+		const cJSON *parameter = cJSON_GetObjectItem(root, "parameters")->child;
+		for (int i = 0; i < FIT_SURFACE_PARAMETERS; i++, parameter = parameter->next) {
+			assert_true((fit.refused[i] == NULL) == (fit.fitted && fit.identified[i]));
+			assert_true(fit.refused[i] == NULL || !cJSON_IsNumber(parameter));
+			refused += fit.refused[i] != NULL;
+		}
+		cJSON_Delete(root);
+		fit_free(&fit);
+	}
+	assert_true(refused > 30);
+}
+
 static void grid(struct bench *bench) { /* sizes by horizons */
 	size_t sizes = whole(bench, 4, 9), horizons = whole(bench, 4, 9);
 	double span_N = between(bench, 15, 1e4), span_D = between(bench, 15, 1e4);
@@ -358,6 +389,12 @@ static void open_directions(void **state) {
 	finish(&bench, 0, &fit);
 	assert_true(isinf(fit.design.alpha_error) && isinf(fit.design.beta_error));
 	assert_string_equal(fit.warnings[fit.warning_count - 1].code, "equal_losses");
+	/* Counts whose ratio is beyond a double still have their decades. */
+	begin(&bench, "far", 1);
+	add(&bench, 1e-200, 1e200);
+	add(&bench, 1e200, 1e-200);
+	finish(&bench, 0, &fit);
+	assert_true(close_to(fit.design.decades_N, 400, 1e-12) && close_to(fit.design.decades_D, 400, 1e-12));
 }
 
 /* ---------------------------------------------------------------------------------------------------------------- plans --- */
@@ -394,6 +431,7 @@ int main(void) {
 	omp_set_num_threads(1);
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(degenerate_designs_are_named),
+	    cmocka_unit_test(degenerate_designs_are_refused),
 	    cmocka_unit_test(sound_designs_are_left_alone),
 	    cmocka_unit_test(errors_by_brute_force),
 	    cmocka_unit_test(errors_by_simulation),
