@@ -316,6 +316,12 @@ static struct error *solve_it(
 	chosen->objective = law_objective(&chosen->law, &chosen->table, chosen->solution.x);
 	chosen->rms = law_rms(&chosen->law, &chosen->table, chosen->solution.x);
 	fill_parameters(chosen);
+	bool finite = isfinite(chosen->objective);
+	for (int j = 0; j < chosen->count; j++) finite = finite && isfinite(chosen->parameters[j].value);
+	if (!finite && chosen->converged) {
+		chosen->converged = false;
+		chosen->certificate.doubt = "a parameter or the objective is beyond the range of numbers";
+	}
 	return NULL;
 }
 

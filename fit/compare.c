@@ -344,6 +344,7 @@ static struct error *decades_needed(
     double *decades) {
 	struct table ignored;
 	double spacing, misses;
+	if (!(noise > ROUNDING)) return NULL; /* not known: there is none */
 	TRY(pretend(table, 0, &spacing, &ignored));
 	table_free(&ignored);
 	int most = (int)fmin(MOST_FURTHER, FIT_MOST_DECADES * log(10) / spacing), low = -1, high = 0;
@@ -378,20 +379,27 @@ static int best_of(
 static struct error *judge_shape(
     const struct contest *contest, const struct fit_compared *lines, struct fit_shape *shape) {
 	int power = best_of(contest, lines, is_power), rival = best_of(contest, lines, has_scale), folds;
-	*shape = (struct fit_shape){.asked = true, .decades = NAN, .rival_above = NAN, .noise = NAN};
-	shape->power_rolling = shape->rival_rolling = NAN;
+	*shape = (struct fit_shape){
+	    .asked = true,
+	    .rival_above = NAN,
+	    .power_rolling = NAN,
+	    .rival_rolling = NAN,
+	    .power_noise = NAN,
+	    .rival_noise = NAN,
+	    .decades_if_power = NAN,
+	    .decades_if_rival = NAN};
 	if (power >= 0) shape->power = lines[power].law;
 	if (rival >= 0) shape->rival = lines[rival].law;
 	if (power < 0 || rival < 0) return NULL;
 	shape->rival_above = lines[rival].aicc - lines[power].aicc;
 	shape->power_rolling = error_of(contest, power, rival, ROLLING, &folds);
 	shape->rival_rolling = error_of(contest, rival, power, ROLLING, &folds);
-	int truth = shape->rival_above < 0 ? rival : power, other = truth == power ? rival : power;
-	double n = (double)contest->table.count, freedom = n - law_free(&contest->contenders[truth].law);
-	shape->noise = lines[truth].rms * sqrt(n / freedom);
-	if (!(shape->noise > ROUNDING)) return NULL;
-	return decades_needed(
-	    &contest->table, &contest->contenders[truth], &contest->contenders[other], shape->noise, &shape->decades);
+	const struct contender *first = &contest->contenders[power], *second = &contest->contenders[rival];
+	double n = (double)contest->table.count;
+	shape->power_noise = lines[power].rms * sqrt(n / (n - law_free(&first->law)));
+	shape->rival_noise = lines[rival].rms * sqrt(n / (n - law_free(&second->law)));
+	TRY(decades_needed(&contest->table, first, second, shape->power_noise, &shape->decades_if_power));
+	return decades_needed(&contest->table, second, first, shape->rival_noise, &shape->decades_if_rival);
 }
 
 static struct error *compare_curves(

@@ -55,6 +55,18 @@ static void words_of_kind(const struct fit_comparison *comparison, bool of_both,
 	text_free(&close);
 }
 
+static void words_of_decades(
+    const char *truth, const char *other, const char *x, double noise, double decades, struct text *out) {
+	if (isnan(decades)) return;
+	text_add(out, " If %s is true, at the noise of %.2g %% ", truth, 100 * noise);
+	if (decades == 0)
+		text_add(out, "these points are enough to reject %s.", other);
+	else if (isinf(decades))
+		text_add(out, "%d further decades of %s would not do to reject %s.", FIT_MOST_DECADES, x, other);
+	else
+		text_add(out, "it takes %.2g further decades of %s to reject %s.", decades, x, other);
+}
+
 static void words_of_shape(const struct fit_comparison *comparison, struct text *out) {
 	const struct fit_shape *shape = &comparison->shape;
 	const char *x = variable_names[comparison->variable];
@@ -87,17 +99,10 @@ static void words_of_shape(const struct fit_comparison *comparison, struct text 
 		text_add(
 		    out, "; the next point is missed by %.2g %% and %.2g %%", 100 * shape->power_rolling,
 		    100 * shape->rival_rolling);
-	const char *truth = shape->rival_above < 0 ? shape->rival : shape->power;
-	const char *other = shape->rival_above < 0 ? shape->power : shape->rival;
-	text_add_string(out, isnan(shape->decades) ? ".\n" : ". ");
-	if (isnan(shape->decades)) return;
-	text_add(out, "If %s is true, at the noise of %.2g %% ", truth, 100 * shape->noise);
-	if (shape->decades == 0)
-		text_add(out, "these points are enough to reject %s.\n", other);
-	else if (isinf(shape->decades))
-		text_add(out, "%d further decades of %s would not do to reject %s.\n", FIT_MOST_DECADES, x, other);
-	else
-		text_add(out, "it takes %.2g further decades of %s to reject %s.\n", shape->decades, x, other);
+	text_add_string(out, ".");
+	words_of_decades(shape->power, shape->rival, x, shape->power_noise, shape->decades_if_power, out);
+	words_of_decades(shape->rival, shape->power, x, shape->rival_noise, shape->decades_if_rival, out);
+	text_add_string(out, "\n");
 }
 
 void compare_in_words(const struct fit_comparison *comparison, struct text *out) {
@@ -186,8 +191,12 @@ void write_comparison(struct writer *writer, cJSON *root, const struct fit_compa
 	number(writer, object, "rival_aicc_above", shape->asked ? shape->rival_above : NAN);
 	number(writer, object, "power_rolling_error", shape->asked ? shape->power_rolling : NAN);
 	number(writer, object, "rival_rolling_error", shape->asked ? shape->rival_rolling : NAN);
-	number(writer, object, "noise", shape->asked ? shape->noise : NAN);
-	number(writer, object, "further_decades", shape->asked ? shape->decades : NAN);
+	double better = shape->rival_above < 0 ? shape->decades_if_rival : shape->decades_if_power;
+	number(writer, object, "power_noise", shape->asked ? shape->power_noise : NAN);
+	number(writer, object, "rival_noise", shape->asked ? shape->rival_noise : NAN);
+	number(writer, object, "decades_if_power", shape->asked ? shape->decades_if_power : NAN);
+	number(writer, object, "decades_if_rival", shape->asked ? shape->decades_if_rival : NAN);
+	number(writer, object, "further_decades", shape->asked ? better : NAN);
 	string(writer, object, "text", words.data ? words.data : "");
 	if (words.failed) writer->failed = true;
 	text_free(&words);

@@ -392,12 +392,13 @@ struct fit_shape {
 	const char *rival;  /* the same of the curves with a scale of their own: exponential, stretched, logistic */
 	double rival_above; /* AICc of the rival less that of the power law */
 	double power_rolling, rival_rolling; /* on the folds of both */
-	double noise;                        /* standard deviation of ln loss about the one of lower AICc */
-	/* How many further decades of x, with as many points a decade as now, it would take to reject the other if the one of
-	 * lower AICc were true: the other, refitted to what that one gives at the old and the new places, misses by
-	 *     sum((ln other - ln true)^2) / noise^2 = FIT_DETECTION.
-	 * 0: told apart already; INFINITY: more than FIT_MOST_DECADES. */
-	double decades;
+	/* How many further decades of x, with as many points a decade as now, it would take to reject the rival if the power
+	 * law were true, and the power law if the rival were: the one in doubt, refitted to what the true one gives at the old
+	 * and the new places, misses by
+	 *     sum((ln doubted - ln true)^2) / noise^2 = FIT_DETECTION,
+	 * noise being the standard deviation of ln loss about the true one. 0: told apart already; INFINITY: more than
+	 * FIT_MOST_DECADES, as when the doubted one can turn into the true one. */
+	double power_noise, rival_noise, decades_if_power, decades_if_rival;
 };
 #define FIT_DETECTION 10.82 /* (1.645 + 1.645)^2: a test at 5 % finds it in 95 of 100 such tables */
 #define FIT_MOST_DECADES 12

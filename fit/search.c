@@ -230,7 +230,7 @@ static void list_minima(
 		int lowest = -1;
 		for (int k = 0; k < searches->count; k++) {
 			const struct solution *at = &searches->found[k];
-			if (listed[k] || at->slope > SLOPE_OF_A_MINIMUM) continue;
+			if (listed[k] || at->slope > SLOPE_OF_A_MINIMUM || !isfinite(at->objective)) continue;
 			if (lowest < 0 || at->objective < searches->found[lowest].objective) lowest = k;
 		}
 		if (lowest < 0) return;
