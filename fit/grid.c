@@ -138,6 +138,12 @@ static void solve_node(
 			if (!(known >> j & 1)) node->x[j] = solved[j];
 	}
 	node->objective = law_sum(law, thin, law->criterion.delta, node->x, NULL, NULL);
+	/* From a coefficient beyond the box the way leads through a long valley; without its coefficient a term has no slopes,
+	 * and what is in it cannot move. */
+	for (int j = 0; j < linear; j++) {
+		bool vanished = node->x[j] == 0 && !(law->floors >> j & 1);
+		if (!(known >> j & 1) && (vanished || node->x[j] > law->parameters[j].most)) node->poor = true;
+	}
 }
 
 /* ----------------------------------------------------------------------------------------------------- the grid --- */
@@ -217,7 +223,7 @@ int search_grid(
 		base[i] = thin->weight[i] / (ratios ? loss * loss : 1);
 	}
 	for (int c = 0; c < cells; c++) {
-		struct node best = {.objective = INFINITY};
+		struct node best = {.objective = INFINITY, .poor = true};
 		for (int n = 0; n < within; n++) {
 			struct node node = {.objective = INFINITY};
 			int which = c, at = n;
@@ -233,9 +239,15 @@ int search_grid(
 			if (held.index >= 0) node.x[held.index] = held.value;
 			law_complete(law, node.x);
 			solve_node(law, thin, known, grid->rounds, base, &projection, &node);
-			if (node.objective < best.objective) best = node;
+			bool better = node.poor == best.poor ? node.objective < best.objective : best.poor;
+			if (better) best = node;
 		}
 		if (isfinite(best.objective)) keep_best(list, &count, grid->most, &best);
 	}
-	return count;
+	int good = 0;
+	for (int k = 0; k < count; k++) good += !list[k].poor;
+	if (good < FEW_STARTS) return count;
+	for (int k = 0, to = 0; k < count; k++)
+		if (!list[k].poor) list[to++] = list[k];
+	return good;
 }

@@ -8,7 +8,6 @@
 
 static const struct grid fine_grid = {.fine = true, .cells = 25, .rounds = 3, .most = 25};
 static const struct grid coarse_grid = {.fine = false, .cells = 9, .rounds = 1, .most = 2}; /* beside a near start */
-#define FEW_STARTS 3      /* a law that is linear throughout has one node; it gets so many starts around it */
 #define WORTH_THREADS 300 /* rows: below, all polishes take a few milliseconds */
 #define ON_THE_WAY 1e-2   /* slope, of order one, at which a search with a larger delta hands over to the next */
 #define NOT_MOVED 1e-9

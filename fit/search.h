@@ -7,6 +7,7 @@
 struct node {
 	double x[MOST_PARAMETERS];
 	double objective;
+	bool poor; /* a start only where there are few better ones */
 };
 
 /* How the grid over the parameters that are not linear is gone through. It is cut into cells, and the best node of each
@@ -18,6 +19,7 @@ struct grid {
 	int most;   /* starts, the best ones */
 };
 #define MOST_STARTS 25
+#define FEW_STARTS 3 /* fewer say little: a law that is linear throughout has one node, and gets so many around it */
 
 /* *thin becomes the table, or where it has many rows as many of them as it takes to find starts, picked at random; its
  * arrays stand in `work` or are the table's. Returns what is left of `work`, for search_grid. */
