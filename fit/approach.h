@@ -144,8 +144,8 @@ MUST_CHECK struct error *design_command(const struct design_options *options);
 
 /* ---------------------------------------------------------------------------------- losses at equal compute (budgets.c) --- */
 
-#define FIT_MISMATCH                                                                                                   \
-	0.10 /* by how much the FLOPs of a finished run may miss a budget at which it is read (Porian et al.) */
+/* By how much the FLOPs of a finished run may miss a budget at which it is read (Porian et al.). */
+#define FIT_MISMATCH 0.10
 
 /* A measurement of a run. Rows of one run (and one N) are read off between each other: the checkpoints of a training
  * curve, or the finished runs of one size. */
