@@ -11,7 +11,7 @@
 struct command_options {
 	struct fit_input input;
 	int64_t replicates, random_seed;
-	const char *bootstrap, *out, *law;
+	const char *bootstrap, *starts, *out, *law;
 	struct option_list predict, at_C;
 	bool json;
 	const char *of, *objective, *unique;
@@ -80,6 +80,8 @@ static const struct option_row rows[] = {
      "simulated (draw new errors for all points), rows (draw points again), rungs (draw whole rungs again), or auto "
      "(simulated)",
      "NAME"},
+    {"starts", OPTION_TEXT, FIELD(starts), "grid", 0, 0,
+     "of the search: grid, or besiroglu: from the 4500 published starts as well, each polished", "NAME"},
     {"random-seed", OPTION_COUNT, FIELD(random_seed), "1", 0, 0, "of the bootstrap's random numbers", "n"},
     {"predict", OPTION_LIST, FIELD(predict), "", 0, 0,
      "loss of a model of N parameters after D tokens, with intervals; may come several times", "N,D"},
@@ -98,6 +100,12 @@ static struct error *variable_named(const char *name, enum fit_variable *variabl
 		return NULL;
 	}
 	return error_new(ERROR_USAGE, "--of %.60s: expected N, D or C", name);
+}
+
+static struct error *starts_named(const char *name, bool *published) {
+	*published = strcmp(name, "besiroglu") == 0;
+	if (*published || strcmp(name, "grid") == 0) return NULL;
+	return error_new(ERROR_USAGE, "--starts %.60s: expected grid or besiroglu", name);
 }
 
 static bool usable(double value) {
@@ -192,7 +200,14 @@ static struct error *run(const char *path, const struct command_options *options
 	    .json = options->json,
 	    .fix = &options->fix,
 	    .how = &how};
-	if (law_is_chosen(&law)) return law_command(&law);
+	TRY(starts_named(options->starts, &how.published_starts));
+	if (law_is_chosen(&law)) {
+		if (!how.published_starts) return law_command(&law);
+		return error_new(
+		    ERROR_USAGE,
+		    "--starts %s: those are of the law chinchilla with its own objective; leave out what names another",
+		    options->starts);
+	}
 	struct stat status;
 	bool lab = stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 	struct fit_input input = options->input;

@@ -52,6 +52,7 @@ static struct error *fit_surface_part(
 	size_t count = (size_t)options->replicates;
 	uint64_t seed = (uint64_t)options->seed;
 	TRY(fit_surface_solve(points, &fit->surface));
+	if (options->published_starts) TRY(fit_surface_from_published_starts(points, &fit->surface, &fit->starts));
 	TRY(fit_lack_of_fit_of(points, &fit->surface, &fit->lack_of_fit));
 	TRY(fit_bootstrap(points, &fit->surface, options->resampling, count, seed, &fit->replicates));
 	for (int i = 0; i < FIT_SURFACE_PARAMETERS; i++)

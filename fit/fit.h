@@ -80,6 +80,19 @@ struct fit_surface_result {
  * of it. ERROR_DATA when the design does not allow a surface (fit_design.surface). */
 MUST_CHECK struct error *fit_surface_solve(const struct fit_points *points, struct fit_surface_result *result);
 
+/* The fit from the 4500 starts of Besiroglu et al. 2024 (alpha, beta in {0, .5, .. 2}, ln E in {-1, -.5, .. 1}, ln A and
+ * ln B in {0, 5, .. 25}, of the table's own units), each polished to the last digit; a start beyond the box of the search
+ * begins at its edge. From many of them a term has no size to speak of, and its exponent no slope: they end without it. */
+struct fit_starts {
+	int count, agreeing; /* starts, and those that came to the lowest objective; count 0: not asked for */
+	double objective;
+	struct fit_surface found;
+	bool lower, missed; /* than the grid's minimum: lower; it was not reached */
+};
+/* Compares with *result, of fit_surface_solve, which is no longer called converged where a lower minimum was found. */
+MUST_CHECK struct error *fit_surface_from_published_starts(
+    const struct fit_points *points, struct fit_surface_result *result, struct fit_starts *starts);
+
 /* ---------------------------------------------------------------------------------- resampling (fit/bootstrap.c) --- */
 
 /* How a refit gets its data.
@@ -431,6 +444,7 @@ struct fit_options {
 	int64_t replicates, seed;
 	const struct fit_approach_options *approaches; /* 1 and 2 (approach.h); NULL: as the table suggests */
 	enum fit_resampling resampling;
+	bool published_starts; /* search from those as well */
 	struct fit_question questions[FIT_MOST_QUESTIONS];
 	int question_count;
 	const enum fit_variable *along; /* what laws of one variable are compared along; NULL: C */
@@ -449,6 +463,7 @@ struct fit {
 	struct fit_design design;
 	bool fitted; /* the members from here to `prediction` hold something */
 	struct fit_surface_result surface;
+	struct fit_starts starts;
 	struct fit_replicates replicates;
 	/* E, A, B, alpha, beta: those of E, alpha and beta are of their profiles, the others the replicates' quantiles. */
 	struct fit_interval intervals[FIT_SURFACE_PARAMETERS];

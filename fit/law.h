@@ -244,6 +244,12 @@ struct held {
 MUST_CHECK struct error *law_solve(
     const struct law *law, const struct table *table, struct held held, struct solution *solution);
 
+/* The lowest minimum that is reached from `starts` (count, p), each polished, on all threads; *agreeing: how many came
+ * there. Starts outside the box of the search begin at its edge. */
+MUST_CHECK struct error *law_solve_from(
+    const struct law *law, const struct table *table, const double *starts, int count, struct solution *solution,
+    int *agreeing);
+
 /* The same for the many refits of a bootstrap or a profile: from `starts` (start_count, p) and, when `grid` is set, from
  * the best nodes of a coarse grid. Allocates nothing: `work` holds law_work_size bytes. */
 void law_refit(

@@ -328,6 +328,7 @@ struct error *fit_to_json(const struct fit *fit, cJSON **root) {
 	add_design(&writer, *root, fit);
 	add_surface(&writer, *root, fit);
 	if (fit->fitted && fit->surface.converged) add_allocation(&writer, *root, fit);
+	result_starts(&writer, *root, fit);
 	if (fit->fitted) result_profiles(&writer, *root, fit);
 	add_laws(&writer, *root, fit);
 	add_isoflops(&writer, *root, fit);

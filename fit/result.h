@@ -8,6 +8,8 @@
 /* "profiles", and "profile_E" under its old name (result_uncertainty.c). */
 void result_profiles(struct writer *writer, cJSON *root, const struct fit *fit);
 
+/* "starts", where they were asked for. */
+void result_starts(struct writer *writer, cJSON *root, const struct fit *fit);
 /* "seed_noise" and "lack_of_fit", null where there are no replicates; "predictions" (result_uncertainty.c). */
 void result_chance(struct writer *writer, cJSON *root, const struct fit *fit);
 void result_outlooks(struct writer *writer, cJSON *root, const struct fit *fit);

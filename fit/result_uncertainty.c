@@ -37,6 +37,22 @@ void result_profiles(struct writer *writer, cJSON *root, const struct fit *fit) 
 	}
 }
 
+void result_starts(struct writer *writer, cJSON *root, const struct fit *fit) {
+	const struct fit_starts *starts = &fit->starts;
+	if (!fit->fitted || starts->count == 0) return;
+	static const char *const names[FIT_SURFACE_PARAMETERS] = {"E", "A", "B", "alpha", "beta"};
+	cJSON *object = object_in(writer, root, "starts");
+	string(writer, object, "of", "Besiroglu et al. 2024");
+	number(writer, object, "count", starts->count);
+	number(writer, object, "agreeing", starts->agreeing);
+	number(writer, object, "objective", starts->objective);
+	cJSON *parameters = object_in(writer, object, "parameters");
+	for (int i = 0; i < FIT_SURFACE_PARAMETERS; i++)
+		number(writer, parameters, names[i], fit_parameter(&starts->found, i));
+	boolean(writer, object, "lower", starts->lower);
+	boolean(writer, object, "missed", starts->missed);
+}
+
 void result_chance(struct writer *writer, cJSON *root, const struct fit *fit) {
 	const struct fit_seed_noise *noise = &fit->seed_noise;
 	if (noise->freedom > 0) {

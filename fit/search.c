@@ -285,6 +285,41 @@ done:
 	return NULL;
 }
 
+struct error *law_solve_from(
+    const struct law *law, const struct table *table, const double *starts, int count, struct solution *solution,
+    int *agreeing) {
+	size_t p = (size_t)law_parameters(law);
+	double *objectives = array_new((size_t)count + 1, sizeof *objectives);
+	double *ends = array_new((size_t)count * p + 1, sizeof *ends);
+	*solution = (struct solution){.objective = INFINITY, .slope = INFINITY, .stop = STOP_UNDEFINED};
+	*agreeing = 0;
+	if (!objectives || !ends) {
+		free(objectives);
+		free(ends);
+		return error_memory((size_t)count * (p + 1) * sizeof *ends);
+	}
+#pragma omp parallel
+	{
+		machine_flush_denormals();
+#pragma omp for schedule(dynamic, 16)
+		for (int k = 0; k < count; k++) {
+			struct solution found;
+			polish(law, table, HELD_NONE, starts + (size_t)k * p, false, &found);
+			/* Where no slope is left it is a minimum, or a saddle that a term without size makes of its exponent. */
+			objectives[k] = found.slope <= SLOPE_OF_A_MINIMUM ? found.objective : INFINITY;
+			memcpy(ends + (size_t)k * p, found.x, sizeof *ends * p);
+		}
+	}
+	int best = 0;
+	for (int k = 1; k < count; k++)
+		if (objectives[k] < objectives[best]) best = k;
+	for (int k = 0; k < count; k++) *agreeing += same_objective(law, table, objectives[k], objectives[best]);
+	polish(law, table, HELD_NONE, ends + (size_t)best * p, true, solution);
+	free(objectives);
+	free(ends);
+	return NULL;
+}
+
 void law_refit(
     const struct law *law, const struct table *table, struct held held, const double *starts, int start_count,
     bool grid, double *work, struct solution *solution) {

@@ -5,6 +5,16 @@
 #include <math.h>
 
 void text_chance(const struct fit *fit, struct text *out) {
+	const struct fit_starts *starts = &fit->starts;
+	if (starts->count) {
+		text_add(
+		    out, "  %-10s %d of %d published ones came to %.8e", "starts", starts->agreeing, starts->count,
+		    starts->objective);
+		text_add_string(
+		    out, starts->lower    ? ",\n             LOWER than the grid's minimum\n"
+		         : starts->missed ? ",\n             above the grid's minimum\n"
+		                          : "\n");
+	}
 	const struct fit_seed_noise *noise = &fit->seed_noise;
 	const struct fit_lack_of_fit *lack = &fit->lack_of_fit;
 	if (noise->freedom < 1) return;

@@ -84,6 +84,10 @@ holds 'alpha comes out of it' between "$(value "$scratch/derived.json" alpha)" 0
 check 'rungs can be drawn whole' 0 '"method": "rungs"' '' "${fit[@]}" "$scratch/lab" --json --bootstrap rungs
 check 'or rows one by one' 0 '"method": "rows"' '' "${fit[@]}" "$scratch/lab" --json --bootstrap rows
 
+check 'the published starts' 0 'starts +4[0-9]{3} of 4500 published ones came to [0-9.e-]+$' '' "${fit[@]}" "$scratch/lab" --starts besiroglu
+check 'starts by another name' 2 '' 'expected grid or besiroglu' "$rung" fit "$scratch/lab" --starts epoch
+check 'they are of one law' 2 '' 'of the law chinchilla with its own objective' "$rung" fit "$scratch/lab" --starts besiroglu --law gadre
+
 # What is asked for.
 check 'a size and a token count, a budget' 0 'C = 1e\+15: N\* = [0-9.k]+, D\* = [0-9.M]+, loss 1' '' \
 	"${fit[@]}" "$scratch/lab" --predict 1M,40M --at-C 1e15
