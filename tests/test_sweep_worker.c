@@ -34,15 +34,18 @@ static int act(const char *part) {
 }
 
 /* rung plan SOURCE NAME --measure V [--threads n]; the name says what to answer. */
+#define KERNELS "\"kernels\": {\"name\": \"portable\", \"blas\": []}"
 static int act_plan(int argc, char **argv) {
 	const bool together = argc > 6 && strcmp(argv[6], "--threads") == 0;
 	if (strcmp(argv[3], "nonsense") == 0) printf("{\"peak_gflops\": \"fast\"}\n");
 	if (strcmp(argv[3], "nothing") == 0) return 3;
 	if (strcmp(argv[3], "good") != 0) return 0;
 	if (together && strcmp(argv[7], "3") == 0)
-		printf("{\"peak_gflops\": 0, \"rungs\": [{\"step\": 0, \"forward\": 0}, {\"step\": 2.5, \"forward\": 0}]}\n");
+		printf("{\"peak_gflops\": 0, \"rungs\": [{\"step\": 0, \"forward\": 0, " KERNELS "}, "
+		       "{\"step\": 2.5, \"forward\": 0, " KERNELS "}]}\n");
 	if (!together)
-		printf("{\"peak_gflops\": 10, \"rungs\": [{\"step\": 0.25, \"forward\": 2}, {\"step\": 4, \"forward\": 8}]}\n");
+		printf("{\"peak_gflops\": 10, \"rungs\": [{\"step\": 0.25, \"forward\": 2, " KERNELS "}, "
+		       "{\"step\": 4, \"forward\": 8, " KERNELS "}]}\n");
 	return 0;
 }
 
@@ -156,6 +159,7 @@ static void measurements_are_means(void **state) {
 	expect_success(measure_everywhere(&plan, "--plan", "good", 96, 3, &speed));
 	assert_true(speed.peak_gflops == 10 && speed.rungs[0].step == 0.25 && speed.rungs[0].forward == 2);
 	assert_true(speed.rungs[1].step == 4 && speed.rungs[1].forward == 8);
+	assert_true(speed.rungs[1].kernels.kernels == KERNELS_PORTABLE && speed.rungs[1].kernels.blas == 0);
 	/* One sequence of 256 is work for one thread; two are work for two, and 4 s became 2.5 s. */
 	assert_int_equal(speed.rungs[0].team, 0);
 	assert_int_equal(speed.rungs[1].team, 2);
