@@ -43,14 +43,14 @@ MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: force rung all help setup check-packages test demo soak faults fuzz coverage lint format clean
+.PHONY: force rung all help setup check-packages test demo soak faults fuzz coverage coverage-study lint format clean
 
 rung: check-packages ## build ./rung (the default)
 	@$(MAKE) --no-print-directory -s $(build)/rung
 	@ln -sfn $(build)/rung rung
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' Makefile
 	@echo "switches:  cc=clang  asan=1  ubsan=1  tsan=1  cov=1  v=1  only=test_random (one test program)"
 
 setup: ## install what is missing (Debian packages)
@@ -78,6 +78,10 @@ faults: setup ## let every system call and every allocation fail, one after the 
 
 fuzz: setup ## a minute of fuzzing for every reader (seconds=n, runs=n, targets="corpus points")
 	@RUNS=$(runs) scripts/fuzz.sh $(or $(seconds),60) $(targets)
+
+coverage-study: ## how often the intervals of rung fit hold the truth (tables=1000 replicates=200 only=name)
+	@$(MAKE) --no-print-directory -s $(build)/tests/study_coverage
+	@$(build)/tests/study_coverage $(or $(tables),1000) $(or $(replicates),200) '$(only)'
 
 coverage: setup ## which lines and branches the tests reach (needs gcovr: scripts/setup.sh --tools)
 	@scripts/coverage.sh
@@ -148,9 +152,9 @@ $(build)/tests/starve.so: tests/starve.c
 	$(say) $(cc) $<
 	$(q)$(cc) -std=c17 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -fPIC -shared -o $@ $< -ldl
 
-$(build)/tests/soak $(build)/tests/faults: $(build)/tests/%: $(build)/tests/%.o $(build)/librung.a
+$(build)/tests/soak $(build)/tests/faults $(build)/tests/study_coverage: $(build)/tests/%: $(build)/tests/%.o $(build)/librung.a
 	@mkdir -p $(@D)
 	$(say) link $@
-	$(q)$(cc) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(q)$(cc) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
 
 -include $(shell find $(build) -name '*.d' 2>/dev/null)
