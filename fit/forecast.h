@@ -213,7 +213,7 @@ void score_free(struct score *score);
 
 /* The chance of an event that came true `inside` of `of` independent times: central interval (Clopper and Pearson 1934,
  * Biometrika 26). 0 to 1 when `of` is 0. */
-struct fit_interval binomial_interval(size_t came_true, size_t of, double level);
+struct fit_interval binomial_interval(size_t inside, size_t of, double level);
 
 /* ------------------------------------------------------------------------- for readers (forecast_text.c, score_file.c) --- */
 
