@@ -20,7 +20,7 @@ static size_t thinned(const struct table *table) {
 
 size_t law_work_size(const struct law *law, const struct table *table) {
 	/* Rows of the thinned table: variables, loss and weight; then for a node losses, weights and terms with an offset. */
-	return thinned(table) * (size_t)(table->variables + law->linear + 6) * sizeof(double);
+	return thinned(table) * (size_t)(table->variables + law->linear + law->offset + 6) * sizeof(double);
 }
 
 double *thin_table(const struct table *table, double *work, struct table *thin) {

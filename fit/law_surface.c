@@ -94,45 +94,38 @@ const struct law law_gadre = {
 /* --------------------------------------------------------------------------------------------------------- Kaplan --- */
 
 /* [(Nc/N)^(aN/aD) + Dc/D]^aD is a smooth maximum of the two power laws (Nc/N)^aN and (Dc/D)^aD: with n and d the logarithms
- * of their values at the centre, exp(aD ln(exp((n - aN u0) / aD) + exp((d - aD u1) / aD))). Parameters from `at` on: n, d,
- * aN, aD. */
-static void kaplan_joint(int n, int at, const double *x, const double *u, struct jet *out) {
-	struct jet aN, aD, of_n, of_d;
-	jet_parameter(n, at + 2, x[at + 2], &aN);
-	jet_parameter(n, at + 3, x[at + 3], &aD);
-	jet_parameter(n, at, x[at], &of_n);
-	jet_parameter(n, at + 1, x[at + 1], &of_d);
-	jet_sum(n, 1, &of_n, -u[0], &aN, &of_n);
-	jet_sum(n, 1, &of_d, -u[1], &aD, &of_d);
-	jet_sum(n, 1, &of_n, -1, &of_d, out);
-	jet_quotient(n, out, &aD, out);
-	jet_softplus(n, out, out);
-	jet_product(n, &aD, out, out);
-	jet_sum(n, 1, &of_d, 1, out, out);
-	jet_exp(n, out, out);
-}
-
-static double kaplan_predict(const double *x, const double *u, double *gradient, double *hessian) {
-	int n = gradient ? 4 : 0;
-	struct jet joint;
-	kaplan_joint(n, 0, x, u, &joint);
-	return jet_unpack(n, &joint, gradient, hessian);
-}
-
-static void kaplan_floor_terms(const double *x, const double *u, double *out) {
-	struct jet joint;
-	kaplan_joint(0, 1, x, u, &joint);
-	out[0] = 1;
-	out[1] = joint.value;
+ * of their values at the centre it is exp(g),
+ *     g = d - aD u1 + aD ln(1 + exp(z)),   z = ((n - aN u0) - (d - aD u1)) / aD.
+ * With sigma = 1 / (1 + exp(-z)) the gradient of g is linear in sigma, and its second derivatives are those of sigma alone:
+ * sigma (1 - sigma) / aD times w w', w = (1, -1, -u0, u1 - z). Parameters k: n, d, aN, aD; gradient (4) and hessian (4,4)
+ * unless NULL. */
+static double kaplan_joint(const double *k, const double *u, double *gradient, double *hessian) {
+	double aD = k[3], of_d = k[1] - aD * u[1], z = (k[0] - k[2] * u[0] - of_d) / aD;
+	double e = exp(-fabs(z)), sigma = z >= 0 ? 1 / (1 + e) : e / (1 + e), softplus = fmax(z, 0) + log1p(e);
+	double loss = exp(of_d + aD * softplus);
+	if (!gradient) return loss;
+	const double slope[4] = {sigma, 1 - sigma, -u[0] * sigma, softplus - sigma * z - u[1] * (1 - sigma)};
+	const double w[4] = {1, -1, -u[0], u[1] - z};
+	double bell = e / ((1 + e) * (1 + e)) / aD;
+	for (int i = 0; i < 4; i++) gradient[i] = loss * slope[i];
+	for (int i = 0; hessian && i < 4; i++)
+		for (int j = 0; j < 4; j++) hessian[4 * i + j] = loss * (slope[i] * slope[j] + bell * w[i] * w[j]);
+	return loss;
 }
 
 static double kaplan_floor_predict(const double *x, const double *u, double *gradient, double *hessian) {
-	int n = gradient ? 5 : 0;
-	struct jet joint, floor;
-	kaplan_joint(n, 1, x, u, &joint);
-	jet_parameter(n, 0, x[0], &floor);
-	jet_sum(n, 1, &joint, 1, &floor, &joint);
-	return jet_unpack(n, &joint, gradient, hessian);
+	double bend[16];
+	double loss = kaplan_joint(x + 1, u, gradient ? gradient + 1 : NULL, hessian ? bend : NULL);
+	if (gradient) gradient[0] = 1;
+	if (hessian) memset(hessian, 0, 25 * sizeof *hessian);
+	for (int i = 0; hessian && i < 4; i++)
+		for (int j = 0; j < 4; j++) hessian[5 * (1 + i) + 1 + j] = bend[4 * i + j];
+	return x[0] + loss;
+}
+
+static void kaplan_floor_terms(const double *x, const double *u, double *out) {
+	out[0] = 1;
+	out[1] = kaplan_joint(x + 1, u, NULL, NULL);
 }
 
 #define LOG_LEVEL_BOX .least = -40, .most = 10
@@ -152,7 +145,7 @@ const struct law law_kaplan = {
          {.name = "Dc", .role = ROLE_LOG_PREFACTOR, .variable = 1, .scale = 3, LOG_LEVEL_BOX, LOG_LEVEL_GRID},
          {.name = "alphaN", EXPONENT_BOX, KAPLAN_GRID},
          {.name = "alphaD", EXPONENT_BOX, KAPLAN_GRID}},
-    .predict = kaplan_predict,
+    .predict = kaplan_joint,
     .criterion = CRITERION_HUBER};
 
 const struct law law_kaplan_floor = {
