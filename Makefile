@@ -30,7 +30,7 @@ sources := $(filter-out model/vector.c,$(wildcard $(addsuffix /*.c,$(folders))))
 objects := $(sources:%.c=$(build)/%.o) $(isas:%=$(build)/model/vector_%.o)
 # The model once more with `real` = double, for the gradient check against finite differences.
 double_objects := $(patsubst $(build)/%,$(build)/double/%,$(filter $(build)/model/%,$(objects)))
-harnesses := $(build)/tests/soak $(build)/tests/faults $(build)/tests/starve.so # that scripts in tests/ run
+harnesses := $(build)/tests/soak $(build)/tests/faults $(build)/tests/starve.so $(build)/tests/wrong_blas.so # for scripts
 tests := $(patsubst tests/%.c,$(build)/tests/%,$(wildcard tests/test_*.c))
 chart := $(firstword $(wildcard /usr/share/javascript/chart.js/chart.min.js /usr/share/javascript/chart.js/Chart.min.js) missing-chart.js)
 
@@ -147,10 +147,10 @@ $(build)/fuzz_%: tests/fuzz.c $(build)/librung.a
 	$(q)$(cc) $(CFLAGS) -DFUZZ_TARGET='"$*"' -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(build)/tests/faults: $(build)/tests/inject.o
-$(build)/tests/starve.so: tests/starve.c
+$(build)/tests/%.so: tests/%.c
 	@mkdir -p $(@D)
 	$(say) $(cc) $<
-	$(q)$(cc) -std=c17 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -fPIC -shared -o $@ $< -ldl
+	$(q)$(cc) -std=c17 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror $(shell pkg-config --cflags openblas 2>/dev/null) -fPIC -shared -o $@ $< -ldl
 
 $(build)/tests/soak $(build)/tests/faults $(build)/tests/study_coverage: $(build)/tests/%: $(build)/tests/%.o $(build)/librung.a
 	@mkdir -p $(@D)

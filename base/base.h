@@ -287,6 +287,8 @@ struct machine {
 	double memory;                 /* bytes */
 	char system[96], compiler[64];
 	char blas[128]; /* library, version, flavour and kernel name */
+	char blas_version[32], blas_flavour[24], blas_core[40];
+	int blas_threads; /* that it would use */
 	char version[48];
 };
 

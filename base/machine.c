@@ -95,6 +95,25 @@ static int affinity_cores(void) {
 	return online > 0 ? (int)online : 1;
 }
 
+static void describe_blas(struct machine *machine) {
+	static const char *const flavours[] = {"sequential", "pthreads", "OpenMP"};
+	const int flavour = openblas_get_parallel();
+	/* The first two words of the configuration are the name and the version. */
+	const char *config = openblas_get_config();
+	const size_t name = strcspn(config, " ");
+	const char *version = config + name + strspn(config + name, " ");
+	const size_t length = strcspn(version, " ");
+	snprintf(machine->blas_version, sizeof machine->blas_version, "%.*s", (int)(length < 30 ? length : 30), version);
+	snprintf(
+	    machine->blas_flavour, sizeof machine->blas_flavour, "%s",
+	    flavour >= 0 && flavour < 3 ? flavours[flavour] : "unknown threading");
+	snprintf(machine->blas_core, sizeof machine->blas_core, "%.39s", openblas_get_corename());
+	machine->blas_threads = openblas_get_num_threads();
+	snprintf(
+	    machine->blas, sizeof machine->blas, "%.*s %s, %s, %s kernels", (int)(name < 30 ? name : 30), config,
+	    machine->blas_version, machine->blas_flavour, machine->blas_core);
+}
+
 void machine_describe(struct machine *machine) {
 	*machine = (struct machine){.vector_unit = VECTOR_UNIT};
 	struct utsname system;
@@ -118,16 +137,7 @@ void machine_describe(struct machine *machine) {
 #else
 	snprintf(machine->compiler, sizeof machine->compiler, "gcc %.50s", __VERSION__);
 #endif
-	static const char *const flavours[] = {"sequential", "pthreads", "OpenMP"};
-	int flavour = openblas_get_parallel();
-	/* The first two words of the configuration are the name and the version. */
-	const char *config = openblas_get_config();
-	size_t words = strcspn(config, " ");
-	words += strspn(config + words, " ");
-	words += strcspn(config + words, " ");
-	snprintf(
-	    machine->blas, sizeof machine->blas, "%.*s, %s, %.40s kernels", (int)(words < 60 ? words : 60), config,
-	    flavour >= 0 && flavour < 3 ? flavours[flavour] : "unknown threading", openblas_get_corename());
+	describe_blas(machine);
 	snprintf(machine->version, sizeof machine->version, "%s", RUNG_VERSION);
 }
 
@@ -139,6 +149,10 @@ struct error *machine_to_json(const struct machine *machine, cJSON *object) {
 	             cJSON_AddStringToObject(object, "system", machine->system) &&
 	             cJSON_AddStringToObject(object, "compiler", machine->compiler) &&
 	             cJSON_AddStringToObject(object, "blas", machine->blas) &&
+	             cJSON_AddStringToObject(object, "blas_version", machine->blas_version) &&
+	             cJSON_AddStringToObject(object, "blas_flavour", machine->blas_flavour) &&
+	             cJSON_AddStringToObject(object, "blas_core", machine->blas_core) &&
+	             json_add_number(object, "blas_threads", machine->blas_threads) &&
 	             cJSON_AddStringToObject(object, "version", machine->version);
 	return added ? NULL : error_memory(0);
 }

@@ -179,4 +179,15 @@ void kernel_bench_close(struct kernel_bench *bench); /* NULL is fine */
 void kernel_bench_use_blas(struct kernel_bench *bench, uint32_t blas);
 void kernel_bench_run(struct kernel_bench *bench, int which, int times);
 
+/* ---------------------------------------------------------------------------------------- OpenBLAS (blas_check.c) --- */
+
+struct blas_check {
+	int products;          /* that were compared with plain loops in double, alone and from two threads at once */
+	double worst, seconds; /* largest deviation, in units of what rounding may do; time that it took */
+	char worst_name[160];  /* the product that it was */
+};
+MUST_CHECK struct error *blas_check(struct blas_check *check);
+/* ERROR_FAILED with the name of the product when OpenBLAS is wrong. */
+MUST_CHECK struct error *blas_check_verdict(const struct blas_check *check);
+
 #endif

@@ -345,6 +345,10 @@ static struct error *sweep(const struct sweep_arguments *arguments, struct choic
 	    .checkpoint_seconds = arguments->checkpoint_seconds,
 	    .quiet = arguments->quiet};
 	const bool asked = arguments->preset || arguments->plan;
+	struct blas_check blas;
+	/* Nothing is trained on a library that cannot multiply. */
+	TRY(blas_check(&blas));
+	TRY(blas_check_verdict(&blas));
 	struct error *error = asked ? read_choice(choice) : NULL;
 	if (error) return error;
 	error = lab_open(arguments->lab, asked ? &choice->parsed : NULL, choice->name.data, arguments->corpus, &lab);
