@@ -48,15 +48,16 @@ holds() {
 	if "$@" >"$scratch/out" 2>"$scratch/err"; then verdict "$name" 1; else verdict "$name" 0; fi
 }
 
-# signalled SIGNAL COMMAND...: sends it as soon as rung listens for SIGINT, which /proc tells.
+# signalled SIGNAL COMMAND...: sends it as soon as rung listens for SIGINT, which /proc tells. The name first: before it is
+# rung, it is a shell, which listens too.
 signalled() {
-	local signal=$1 child caught=0
+	local signal=$1 child caught
 	shift
 	"$@" &
 	child=$!
-	until [ $((0x$caught & 2)) -ne 0 ] && [ "$(cat /proc/$child/comm 2>/dev/null)" = rung ]; do
-		caught=$(sed -n 's/^SigCgt:\s*//p' /proc/$child/status 2>/dev/null) || return 1
-		[ -n "$caught" ] || return 1
+	until [ "$(cat /proc/$child/comm 2>/dev/null)" = rung ] &&
+		caught=$(sed -n 's/^SigCgt:\s*//p' /proc/$child/status 2>/dev/null) && [ $((0x${caught:-0} & 2)) -ne 0 ]; do
+		grep -q '^State:.*[ZX]' /proc/$child/status 2>/dev/null && return 1
 	done
 	kill "-$signal" $child
 	wait $child
