@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define MOST_DRAWS 1000 /* of rungs until one has enough sizes and horizons */
+#define MANY_ROWS 2000  /* beyond, a refit starts from the solution and two nodes of the grid; else from nine */
 #define SLOPE_FINISHED 1e-6
 
 const char *resampling_name(enum fit_resampling method) {
@@ -163,7 +164,8 @@ static void refit(
 	}
 	if (how->probe > 0) place_probe(draw, how, &rng, desk, out->scale[index], &table);
 	struct solution solution, held;
-	law_refit(law, &table, HELD_NONE, draw->x, 1, true, desk->work, &solution);
+	int grid = how->constrained_count > 0 || table.count > MANY_ROWS ? GRID_FEW : GRID_ALL;
+	law_refit(law, &table, HELD_NONE, draw->x, 1, grid, desk->work, &solution);
 	memcpy(out->x + index * p, solution.x, sizeof(double) * p);
 	*finished = solution.slope <= SLOPE_FINISHED;
 	if (how->probe > 0) table.weight[table.count - 1] = how->probe;
@@ -176,7 +178,7 @@ static void refit(
 		if (law_sum(constrained, &table, delta, draw->x, NULL, NULL) <
 		    law_sum(constrained, &table, delta, start, NULL, NULL))
 			memcpy(start, draw->x, sizeof(double) * p);
-		law_refit(constrained, &table, HELD_NONE, start, 1, false, desk->work, &held);
+		law_refit(constrained, &table, HELD_NONE, start, 1, GRID_NONE, desk->work, &held);
 		out->rise[index * (size_t)how->constrained_count + (size_t)k] = fmax(0, held.objective - solution.objective);
 	}
 }

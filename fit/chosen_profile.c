@@ -40,7 +40,7 @@ static double rise_at(struct profile_search *search, double value) {
 	if (!hold_at(search, value, &law)) return INFINITY;
 	memcpy(starts, search->last, sizeof(double) * (size_t)p);
 	memcpy(starts + p, chosen->solution.x, sizeof(double) * (size_t)p);
-	law_refit(&law, &chosen->table, HELD_NONE, starts, 2, false, search->work, &solution);
+	law_refit(&law, &chosen->table, HELD_NONE, starts, 2, GRID_NONE, search->work, &solution);
 	if (!isfinite(solution.objective)) return INFINITY;
 	memcpy(search->last, solution.x, sizeof search->last);
 	return solution.objective - chosen->solution.objective;

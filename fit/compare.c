@@ -101,7 +101,7 @@ static void run_fold(
 	for (int k = 0; k < law->variables; k++)
 		if (distinct_values(&training, training.weight, k, folds->distinct) < folds->distinct) return;
 	struct solution solution;
-	law_refit(law, &training, HELD_NONE, x, 1, true, work + table->count, &solution);
+	law_refit(law, &training, HELD_NONE, x, 1, GRID_FEW, work + table->count, &solution);
 	if (!isfinite(solution.objective)) return;
 	for (size_t i = 0; i < table->count; i++) {
 		if (block[i] != fold->block) continue;
@@ -331,7 +331,7 @@ static struct error *detection(
 	double *work = array_new(1, law_work_size(&law, &pretended));
 	if (!work) error = error_memory(law_work_size(&law, &pretended));
 	if (!error) {
-		law_refit(&law, &pretended, HELD_NONE, other->solution.x, 1, true, work, &solution);
+		law_refit(&law, &pretended, HELD_NONE, other->solution.x, 1, GRID_FEW, work, &solution);
 		*misses = 2 * solution.objective / (noise * noise);
 	}
 	free(work);

@@ -250,11 +250,15 @@ MUST_CHECK struct error *law_solve_from(
     const struct law *law, const struct table *table, const double *starts, int count, struct solution *solution,
     int *agreeing);
 
-/* The same for the many refits of a bootstrap or a profile: from `starts` (start_count, p) and, when `grid` is set, from
- * the best nodes of a coarse grid. Allocates nothing: `work` holds law_work_size bytes. */
+/* The same for the many refits of a bootstrap or a profile: from `starts` (start_count, p) and, from so many of the best
+ * nodes of a coarse grid as `grid` says. Allocates nothing: `work` holds law_work_size bytes. */
 void law_refit(
-    const struct law *law, const struct table *table, struct held held, const double *starts, int start_count,
-    bool grid, double *work, struct solution *solution);
+    const struct law *law, const struct table *table, struct held held, const double *starts, int start_count, int grid,
+    double *work, struct solution *solution);
+/* How many of its best nodes. */
+#define GRID_NONE 0
+#define GRID_FEW 2
+#define GRID_ALL 9 /* one of every cell */
 size_t law_work_size(const struct law *law, const struct table *table);
 
 /* Root mean square of the log residuals, weighted as the rows are. */

@@ -65,7 +65,9 @@ void minimize(const struct objective *objective, const double *start, struct min
 /* Orders `values` in place and returns the quantile by linear interpolation (Hyndman and Fan 1996, type 7). NaN values
  * must be gone. NaN when count is 0. */
 double quantile_of(double *values, size_t count, double probability);
-/* The same of values that are in order. */
+/* The same by type 6: what is drawn next falls below it with that probability. So thresholds are measured. */
+double quantile_fair(double *values, size_t count, double probability);
+/* Type 7 of values that are in order. */
 double quantile_sorted(const double *values, size_t count, double probability);
 
 /* The scale of normal residuals of a robust fit, of which about as many as there are parameters are zero: the median of

@@ -10,8 +10,8 @@
 
 #define MOST_AT_ESTIMATE 400 /* tables simulated for the thresholds there, as in profiles.c */
 #define MOST_AT_END 200
-#define MOST_CALIBRATED 20000 /* rows */
-#define FARTHEST 4.0          /* in ln loss: a factor of 55 either way */
+#define MOST_CALIBRATED 5000 /* rows */
+#define FARTHEST 4.0         /* in ln loss: a factor of 55 either way */
 
 const double fit_outlook_levels[FIT_OUTLOOK_LEVELS] = {0.50, 0.90};
 

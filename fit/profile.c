@@ -44,7 +44,7 @@ double search_rise(struct search *search, double v) {
 	memcpy(starts + p, search->centre, sizeof(double) * p);
 	law_complete(&held, starts);
 	law_complete(&held, starts + p);
-	law_refit(&held, search->table, HELD_NONE, starts, 2, true, search->work, &solution);
+	law_refit(&held, search->table, HELD_NONE, starts, 2, GRID_FEW, search->work, &solution);
 	let_go(search);
 	memcpy(search->last, solution.x, sizeof search->last);
 	return solution.objective - search->minimum;
@@ -132,7 +132,7 @@ struct error *search_measure(
 	for (int k = 0; k < count; k++) {
 		for (size_t i = 0; i < resamples.count; i++) values[i] = resamples.rise[i * (size_t)count + (size_t)k];
 		for (int l = 0; l < level_count; l++)
-			thresholds[k * level_count + l] = quantile_of(values, resamples.count, levels[l]);
+			thresholds[k * level_count + l] = quantile_fair(values, resamples.count, levels[l]);
 	}
 	free(values);
 	resamples_free(&resamples);

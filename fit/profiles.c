@@ -6,11 +6,11 @@
 #include <string.h>
 
 #define CURVE_POINTS 48
-#define CURVE_HEIGHT 4        /* thresholds above the minimum that the curve goes up to */
-#define MOST_AT_ESTIMATE 400  /* tables simulated for the threshold there: its quantile is then good to a tenth */
-#define MOST_AT_END 200       /* and at an end of the interval */
-#define MOST_CALIBRATED 20000 /* rows: beyond, estimates are normal and the threshold at the estimate serves */
-#define SHARE_EDGE 1e-6       /* a lies between this and one less it */
+#define CURVE_HEIGHT 4       /* thresholds above the minimum that the curve goes up to */
+#define MOST_AT_ESTIMATE 400 /* tables simulated for the threshold there: its quantile is then good to a tenth */
+#define MOST_AT_END 200      /* and at an end of the interval */
+#define MOST_CALIBRATED 5000 /* rows: beyond, estimates are normal and the threshold at the estimate serves */
+#define SHARE_EDGE 1e-6      /* a lies between this and one less it */
 
 const char *const fit_profile_names[FIT_PROFILES] = {"E", "alpha", "beta", "a"};
 

@@ -7,9 +7,10 @@
 #include <string.h>
 
 static const struct grid fine_grid = {.fine = true, .cells = 25, .rounds = 3, .most = 25};
-static const struct grid coarse_grid = {.fine = false, .cells = 9, .rounds = 1, .most = 2}; /* beside a near start */
-#define WORTH_THREADS 300 /* rows: below, all polishes take a few milliseconds */
-#define ON_THE_WAY 1e-2   /* slope, of order one, at which a search with a larger delta hands over to the next */
+static const struct grid coarse_grid = {
+    .fine = false, .cells = 9, .rounds = 1, .most = GRID_ALL}; /* beside a near start */
+#define WORTH_THREADS 300                                      /* rows: below, all polishes take a few milliseconds */
+#define ON_THE_WAY 1e-2 /* slope, of order one, at which a search with a larger delta hands over to the next */
 #define NOT_MOVED 1e-9
 #define MOST_ROUNDS 4 /* of searches around the best */
 #define MOST_AROUND (MOST_ROUNDS * 6 * MOST_PARAMETERS)
@@ -321,12 +322,13 @@ struct error *law_solve_from(
 }
 
 void law_refit(
-    const struct law *law, const struct table *table, struct held held, const double *starts, int start_count,
-    bool grid, double *work, struct solution *solution) {
+    const struct law *law, const struct table *table, struct held held, const double *starts, int start_count, int grid,
+    double *work, struct solution *solution) {
 	int p = law_parameters(law), node_count = 0;
 	struct node nodes[MOST_STARTS];
 	struct table thin;
-	if (grid) node_count = search_grid(law, &thin, held, &coarse_grid, thin_table(table, work, &thin), nodes);
+	if (grid > 0) node_count = search_grid(law, &thin, held, &coarse_grid, thin_table(table, work, &thin), nodes);
+	if (node_count > grid) node_count = grid;
 	*solution = (struct solution){.objective = INFINITY, .slope = INFINITY, .stop = STOP_UNDEFINED};
 	for (int k = 0; k < start_count + node_count; k++) {
 		struct solution trial;

@@ -19,6 +19,12 @@ double quantile_sorted(const double *values, size_t count, double probability) {
 	return part == 0 ? values[below] : values[below] * (1 - part) + values[below + 1] * part;
 }
 
+double quantile_fair(double *values, size_t count, double probability) {
+	if (count < 2) return quantile_of(values, count, probability);
+	double at = ((double)(count + 1) * probability - 1) / (double)(count - 1);
+	return quantile_of(values, count, fmin(fmax(at, 0), 1));
+}
+
 double quantile_of(double *values, size_t count, double probability) {
 	qsort(values, count, sizeof *values, ascending);
 	return quantile_sorted(values, count, probability);

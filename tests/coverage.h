@@ -74,7 +74,7 @@ static inline struct fit_surface least_squares(const struct fit_points *points, 
 	double *work = array_new(1, law_work_size(&law, &table) + 1);
 	assert_non_null(work);
 	surface_centred(&table, truth, x);
-	law_refit(&law, &table, HELD_NONE, x, 1, false, work, &solution);
+	law_refit(&law, &table, HELD_NONE, x, 1, GRID_NONE, work, &solution);
 	struct fit_surface surface = surface_of(&table, solution.x);
 	free(work);
 	table_free(&table);

@@ -322,7 +322,7 @@ static void errors_by_simulation(void **state) {
 			surface_centred(&table, &truth, x);
 			double *work = array_new(law_work_size(&law_chinchilla, &table), 1);
 			assert_non_null(work);
-			law_refit(&law_chinchilla, &table, HELD_NONE, x, 1, false, work, &solution);
+			law_refit(&law_chinchilla, &table, HELD_NONE, x, 1, GRID_NONE, work, &solution);
 			struct fit_surface found = surface_of(&table, solution.x);
 			const double values[7] = {
 			    found.E,

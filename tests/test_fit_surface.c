@@ -161,7 +161,7 @@ static void no_start_and_no_neighbour_is_lower(void **state) {
 			for (int j = 0; j < 3; j++) start[j] = rng_uniform(&rng);
 			for (int j = 3; j < 5; j++) start[j] = 0.02 * pow(100, rng_uniform(&rng));
 			struct solution solution;
-			law_refit(&law_chinchilla, &table, HELD_NONE, start, 1, false, work, &solution);
+			law_refit(&law_chinchilla, &table, HELD_NONE, start, 1, GRID_NONE, work, &solution);
 			assert_true(solution.objective >= result.objective * (1 - 1e-9));
 		}
 		/* Small steps in all directions, of all sizes, along the valleys that fits get stuck in: no parameter alone. */
