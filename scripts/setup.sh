@@ -3,9 +3,9 @@
 # with --check it only says what is missing for a build.
 set -euo pipefail
 
-# What proves that a package is there (a header, a command or a file), and the package.
+# What proves that a package is there (a header, a command, a file, or what pkg-config knows), and the package.
 build_needs=(
-	"header cblas.h libopenblas-dev"
+	"module openblas libopenblas-dev" # other packages have a cblas.h, too
 	"header cjson/cJSON.h libcjson-dev"
 	"header zstd.h libzstd-dev"
 	"header xxhash.h libxxhash-dev"
@@ -46,6 +46,7 @@ has() {
 		;;
 	command) command -v "$2" >/dev/null ;;
 	file) [ -e "$2" ] ;;
+	module) pkg-config --exists "$2" 2>/dev/null ;;
 	fuzzer) echo 'int LLVMFuzzerTestOneInput(void){return 0;}' | clang -fsanitize=fuzzer,address -x c -o /dev/null - 2>/dev/null ;;
 	openmp) echo 'int main(void){return 0;}' | clang -fopenmp -x c -o /dev/null - 2>/dev/null ;;
 	esac
