@@ -2,8 +2,7 @@
  * kernel sets, generation, NaN that stays NaN, and equal bits for equal inputs. The mathematics itself is checked in
  * test_reference.c and test_gradient.c. */
 #include "tests/model_fixture.h"
-
-#include <cblas.h>
+#include "tests/nudged_blas.h"
 
 /* Odd sizes, one block of attention and several, logits in one piece and in several. */
 static const struct shape shapes[] = {

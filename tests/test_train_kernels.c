@@ -1,9 +1,9 @@
 /* Who computes a run: what options mean, what is written down, and that a run which was begun goes on as it was begun. */
+#include "tests/nudged_blas.h"
 #include "tests/support.h"
 #include "tests/train_fixture.h"
 #include "train/bench.h"
 
-#include <cblas.h>
 #include <math.h>
 #include <signal.h>
 #include <sys/wait.h>
