@@ -34,6 +34,10 @@ harnesses := $(build)/tests/soak $(build)/tests/faults $(build)/tests/starve.so 
 tests := $(patsubst tests/%.c,$(build)/tests/%,$(wildcard tests/test_*.c))
 chart := $(firstword $(wildcard /usr/share/javascript/chart.js/chart.min.js /usr/share/javascript/chart.js/Chart.min.js) missing-chart.js)
 
+# Everything that is compiled, on all cores unless jobs=n says otherwise.
+jobs := $(shell nproc)
+make = $(MAKE) --no-print-directory -s -j$(jobs)
+
 # v=1 shows whole commands.
 q := $(if $(v),,@)
 say := @$(if $(v),:,echo)
@@ -46,12 +50,12 @@ MAKEFLAGS += --no-builtin-rules
 .PHONY: force rung all help setup check-packages test demo soak faults fuzz coverage coverage-study lint format clean
 
 rung: check-packages ## build ./rung (the default)
-	@$(MAKE) --no-print-directory -s $(build)/rung
+	@$(make) $(build)/rung
 	@ln -sfn $(build)/rung rung
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' Makefile
-	@echo "switches:  cc=clang  asan=1  ubsan=1  tsan=1  cov=1  v=1  only=test_random (one test program)"
+	@echo "switches:  cc=clang  asan=1  ubsan=1  tsan=1  cov=1  v=1  jobs=n  only=test_random (one test program)"
 
 setup: ## install what is missing (Debian packages)
 	@scripts/setup.sh
@@ -60,27 +64,27 @@ check-packages:
 	@scripts/setup.sh --check
 
 demo: setup ## corpus, ladder, fit and report in about ten minutes
-	@$(MAKE) --no-print-directory -s rung
+	@$(make) rung
 	@scripts/demo.sh
 
 test: setup ## build and run every test
-	@$(MAKE) --no-print-directory -s rung
-	@$(MAKE) --no-print-directory -s $(if $(only),$(filter $(build)/tests/$(only),$(tests)),$(tests)) $(harnesses)
-	@build=$(build) tests/run.sh $(if $(only),$(only),)
+	@$(make) rung
+	@$(make) $(if $(only),$(filter $(build)/tests/$(only),$(tests)),$(tests)) $(harnesses)
+	@build=$(build) jobs=$(jobs) tests/run.sh $(only)
 
 soak: setup ## kill a ladder 2000 times, for 30 minutes or more (kills=n minutes=n seed=n)
-	@$(MAKE) --no-print-directory -s rung $(build)/tests/soak
+	@$(make) rung $(build)/tests/soak
 	@scripts/soak.sh $(or $(kills),2000) $(or $(minutes),30) $(or $(seed),1) $(build)
 
 faults: setup ## let every system call and every allocation fail, one after the other (stride=n scenario=train)
-	@$(MAKE) --no-print-directory -s rung $(build)/tests/faults $(build)/tests/starve.so
+	@$(make) rung $(build)/tests/faults $(build)/tests/starve.so
 	@scripts/faults.sh $(or $(stride),1) $(build) $(scenario)
 
 fuzz: setup ## a minute of fuzzing for every reader (seconds=n, runs=n, targets="corpus points")
 	@RUNS=$(runs) scripts/fuzz.sh $(or $(seconds),60) $(targets)
 
 coverage-study: ## how often the intervals of rung fit hold the truth (tables=1000 replicates=200 only=name)
-	@$(MAKE) --no-print-directory -s $(build)/tests/study_coverage
+	@$(make) $(build)/tests/study_coverage
 	@$(build)/tests/study_coverage $(or $(tables),1000) $(or $(replicates),200) '$(only)'
 
 coverage: setup ## which lines and branches the tests reach (needs gcovr: scripts/setup.sh --tools)

@@ -1,23 +1,21 @@
 #!/usr/bin/env bash
-# Runs the test programs and the end-to-end scripts, prints a line for each and ends in "N passed, N failed".
+# Runs the test programs and the end-to-end scripts, as many at a time as there are cores (jobs=n), prints a line for each and
+# ends in "N passed, N failed".
 #   tests/run.sh [NAME]      NAME: one test program or script, such as test_random or e2e_cli
 set -uo pipefail
 cd "$(dirname "$0")/.."
-build=${build:-build/gcc}
-only=${1:-}
+export build=${build:-build/gcc}
 logs=$build/logs
-mkdir -p "$logs"
-passed=0 failed=0 skipped=0
 
 # A program reports in TAP. One that dies without reporting its plan counts as one failure more.
-count() {
-	local name=$1 status=$2 log=$3 ok bad skip
+report() {
+	local name=$1 status=$2 started=$3 log=$logs/$1.log ok bad skip
 	skip=$(grep -cE '^(not )?ok .*# SKIP' "$log") # cmocka calls a skipped test "not ok"
 	ok=$(grep -E '^ok ' "$log" | grep -cv '# SKIP')
 	bad=$(grep -E '^not ok ' "$log" | grep -cv '# SKIP')
 	if [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; then bad=1; fi
 	if [ "$ok" -eq 0 ] && [ "$bad" -eq 0 ] && [ "$skip" -eq 0 ]; then bad=1; fi
-	passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + skip))
+	echo "$ok $bad $skip" >"$logs/$name.count"
 	printf '%-28s %4d passed %4d failed %s %5.1f s\n' "$name" "$ok" "$bad" \
 		"$([ "$skip" -gt 0 ] && echo "($skip skipped)")" "$(($(date +%s%N) / 1000000 - started))e-3"
 	grep -E '# SKIP' "$log" | sed 's/^/    /'
@@ -28,17 +26,36 @@ count() {
 	fi
 }
 
-for path in tests/test_*.c tests/e2e_*.sh; do
-	[ -e "$path" ] || continue
+# --one PATH: runs it, and says all about it at once, since others run beside it.
+if [ "${1:-}" = --one ]; then
+	name=$(basename "${2%.*}")
+	started=$(($(date +%s%N) / 1000000))
+	case $2 in
+	*.c) CMOCKA_MESSAGE_OUTPUT=TAP "$build/tests/$name" >"$logs/$name.log" 2>&1 ;;
+	*.sh) rung="$PWD/$build/rung" bash "$2" >"$logs/$name.log" 2>&1 ;;
+	esac
+	said=$(report "$name" $? "$started")
+	printf '%s\n' "$said"
+	exit 0
+fi
+
+only=${1:-}
+mkdir -p "$logs"
+rm -f "$logs"/*.count
+# Threads that wait for each other leave the core to the tests beside them.
+export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
+# The scripts first: they take longest.
+for path in tests/e2e_*.sh tests/test_*.c; do
 	name=$(basename "${path%.*}")
 	[ -n "$only" ] && [ "$only" != "$name" ] && continue
-	started=$(($(date +%s%N) / 1000000))
-	log=$logs/$name.log
-	case $path in
-	*.c) CMOCKA_MESSAGE_OUTPUT=TAP "$build/tests/$name" >"$log" 2>&1 ;;
-	*.sh) rung="$PWD/$build/rung" bash "$path" >"$log" 2>&1 ;;
-	esac
-	count "$name" $? "$log"
+	[ -e "$path" ] && echo "$path"
+done | xargs -r -n 1 -P "${jobs:-$(nproc)}" tests/run.sh --one
+
+passed=0 failed=0 skipped=0
+for count in "$logs"/*.count; do
+	[ -e "$count" ] || continue
+	read -r ok bad skip <"$count"
+	passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + skip))
 done
 if [ $((passed + failed)) -eq 0 ]; then
 	echo "error: no test is called '$only'; see tests/test_*.c and tests/e2e_*.sh" >&2
