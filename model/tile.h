@@ -23,6 +23,7 @@ enum { ROWS = 6 };
 #endif
 
 enum { LANES = VECTOR_BYTES / sizeof(real), PANEL = 2 * LANES, SINGLE_ROWS = ROWS + 2 };
+enum { AHEAD_A = 16, AHEAD_B = 8 }; /* rows that are asked for before they are used; docs/speed.md */
 typedef real vector __attribute__((vector_size(VECTOR_BYTES)));
 typedef real unaligned_vector __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(real)), may_alias));
 
@@ -146,6 +147,11 @@ INLINE void tile(
 
 	for (int k = 0; k < p->inner; k++) {
 		vector in[2];
+		/* Rows beyond the first-level cache, which come in strides that no processor foresees or, in a panel, too late. */
+		if (__builtin_constant_p(a_row) && a_row == 1) __builtin_prefetch(four[0] + AHEAD_A * a_col);
+		if (p->packed && VECTOR_BYTES == 64)
+#pragma GCC unroll 2
+			for (int v = 0; v < vectors; v++) __builtin_prefetch(b + AHEAD_B * b_row + (size_t)v * LANES);
 #pragma GCC unroll 2
 		for (int v = 0; v < vectors; v++) in[v] = load(b + v * LANES);
 #pragma GCC unroll 16

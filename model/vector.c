@@ -142,10 +142,31 @@ static void backward_relu2(
 	multiply(FINISH_GATE, &p);
 }
 
-/* Rows are taken in chunks whose panel of x stays in the first-level cache while all outputs pass over it. */
+/* Rows are taken in chunks whose panel of x stays in the first-level cache while all outputs pass over it. Long rows would
+ * come to lie in the same few sets of that cache: their panels are copied together. */
+enum { CHUNK = 256, LONG_ROW = 4096 / sizeof(real) };
+
+INLINE void backward_weight_chunk(const enum finish finish, const struct product *p) {
+	if (p->b_row < LONG_ROW) {
+		multiply(finish, p);
+		return;
+	}
+	real copy[CHUNK * PANEL] __attribute__((aligned(VECTOR_BYTES)));
+	for (int col = 0, width; col < p->cols; col += width) {
+		width = panel_width(col, p->cols);
+		for (size_t r = 0; r < (size_t)p->inner; r++)
+			memcpy(copy + r * (size_t)width, p->b + r * p->b_row + col, (size_t)width * sizeof(real));
+		struct product part = *p;
+		part.c += col;
+		part.b = copy;
+		part.packed = true;
+		part.cols = width;
+		multiply(finish, &part);
+	}
+}
+
 static void backward_weight(
     real *dw, const real *dy, int stride, const real *x, int outputs, int inputs, int R, real scale, bool add) {
-	enum { CHUNK = 256 };
 	for (int first = 0; first < R; first += CHUNK) {
 		const struct product p = {
 		    .c = dw,
@@ -159,7 +180,10 @@ static void backward_weight(
 		    .cols = inputs,
 		    .inner = R - first < CHUNK ? R - first : CHUNK,
 		    .scale = scale};
-		multiply_or_add(add || first > 0, &p);
+		if (add || first > 0)
+			backward_weight_chunk(FINISH_ADD, &p);
+		else
+			backward_weight_chunk(FINISH_STORE, &p);
 	}
 }
 
