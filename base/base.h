@@ -209,6 +209,7 @@ bool json_add_number(cJSON *object, const char *key, double value);
 
 /* Appends `string` to `text` as a JSON string literal, quotes included. */
 void json_quote(struct text *text, const char *string);
+void json_quote_bytes(struct text *text, const char *bytes, size_t count); /* the same of a part of a string */
 
 /* ---------------------------------------------------------------------------------------------- options (option.c) --- */
 

@@ -250,14 +250,19 @@ struct error *json_parse_row(const char *path, size_t number, const char *line, 
 /* ------------------------------------------------------------------------------------------------------ printing --- */
 
 void json_quote(struct text *text, const char *string) {
+	json_quote_bytes(text, string, strlen(string));
+}
+
+void json_quote_bytes(struct text *text, const char *bytes, size_t count) {
 	text_add_string(text, "\"");
-	for (const char *run = string; *run;) {
+	for (const char *run = bytes, *end = bytes + count; run < end;) {
 		size_t plain = 0;
-		while ((unsigned char)run[plain] >= ' ' && run[plain] != '"' && run[plain] != '\\' && run[plain] != 127)
+		while (run + plain < end && (unsigned char)run[plain] >= ' ' && run[plain] != '"' && run[plain] != '\\' &&
+		       run[plain] != 127)
 			plain++;
 		text_add_bytes(text, run, plain);
 		run += plain;
-		if (!*run) break;
+		if (run == end) break;
 		unsigned char c = (unsigned char)*run++;
 		if (c == '"' || c == '\\')
 			text_add(text, "\\%c", c);

@@ -1,5 +1,6 @@
 /* cmd_report.c - rung report: a lab folder becomes a page, and figures for papers. */
 #include "fit/report.h"
+#include "fit/writer.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -52,29 +53,28 @@ static double file_bytes(const char *path) {
 	return stat(path, &status) == 0 ? (double)status.st_size : 0;
 }
 
-static cJSON *lines_to_array(const struct text *lines) {
-	cJSON *array = cJSON_CreateArray();
-	for (const char *line = lines->data ? lines->data : ""; *line;) {
+static void add_lines(struct writer *writer, cJSON *answer, const char *key, const struct text *lines) {
+	cJSON *array = array_in(writer, answer, key);
+	for (const char *line = lines->data ? lines->data : ""; *line && !writer->failed;) {
 		size_t length = strcspn(line, "\n");
 		char *copy = strndup(line, length);
-		cJSON_AddItemToArray(array, cJSON_CreateString(copy ? copy : ""));
+		text_element(writer, array, copy);
 		free(copy);
 		line += length + (line[length] == '\n');
 	}
-	return array;
 }
 
 static struct error *print_json(const struct report *report, const char *out, const struct text *figures) {
 	cJSON *answer = cJSON_CreateObject();
-	cJSON_AddStringToObject(answer, "report", out);
-	cJSON_AddItemToObject(answer, "figures", lines_to_array(figures));
-	cJSON_AddItemToObject(answer, "headline", lines_to_array(&report->headline));
-	cJSON_AddItemToObject(answer, "missing", lines_to_array(&report->missing));
+	struct writer writer = {.failed = !answer};
+	string(&writer, answer, "report", out);
+	add_lines(&writer, answer, "figures", figures);
+	add_lines(&writer, answer, "headline", &report->headline);
+	add_lines(&writer, answer, "missing", &report->missing);
 	struct text printed = {0};
 	json_print(answer, true, &printed);
-	bool whole = cJSON_GetArraySize(answer) == 4;
 	cJSON_Delete(answer);
-	struct error *error = whole ? text_error(&printed) : error_memory(sizeof(cJSON));
+	struct error *error = writer.failed ? error_memory(sizeof(cJSON)) : text_error(&printed);
 	if (!error) printf("%s\n", printed.data);
 	text_free(&printed);
 	return error;

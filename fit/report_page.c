@@ -42,10 +42,8 @@ static void add_lines(struct text *out, const char *key, const struct text *line
 	const char *line = lines->data ? lines->data : "";
 	for (bool first = true; *line; first = false) {
 		size_t length = strcspn(line, "\n");
-		char *copy = strndup(line, length);
 		if (!first) text_add_string(out, ",");
-		json_quote(out, copy ? copy : "");
-		free(copy);
+		json_quote_bytes(out, line, length);
 		line += length + (line[length] == '\n');
 	}
 	text_add_string(out, "]");

@@ -208,10 +208,8 @@ static void add_laws(struct writer *writer, cJSON *root, const struct fit *fit) 
 		cJSON *certificate = object_in(writer, law, "certificate");
 		write_certificate(writer, certificate, &curve->certificate);
 		cJSON *at_bound = array_in(writer, certificate, "at_bound");
-		for (size_t k = 0; k < COUNT_OF(names); k++) {
-			cJSON *name = curve->at_bound >> k & 1 ? cJSON_CreateString(names[k]) : NULL;
-			if (name && !cJSON_AddItemToArray(at_bound, name)) writer->failed = true;
-		}
+		for (size_t k = 0; k < COUNT_OF(names); k++)
+			if (curve->at_bound >> k & 1) text_element(writer, at_bound, names[k]);
 	}
 }
 

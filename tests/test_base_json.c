@@ -192,6 +192,9 @@ static void quoting(void **state) {
 	text_clear(&text);
 	json_quote(&text, "a\"b\\c\n\t\x01\x7f");
 	assert_string_equal(text.data, "\"a\\\"b\\\\c\\n\\t\\u0001\\u007f\"");
+	text_clear(&text);
+	json_quote_bytes(&text, "one\ntwo\nthree", 7);
+	assert_string_equal(text.data, "\"one\\ntwo\"");
 	text_free(&text);
 }
 
