@@ -27,8 +27,9 @@ struct product {
 	int m, n, k, lda, ldb, ldc;
 	bool turn_a, turn_b;
 	float alpha, beta;
-	float *a, *b, *before;    /* as they lie, with their padding; what C holds before */
-	double *expected, *bound; /* (m, n): sums in double, and what rounding in float may do to them */
+	size_t a_area, b_area, c_area; /* elements, with their padding */
+	float *a, *b, *before;         /* as they lie; what C holds before */
+	double *expected, *bound;      /* (m, n): sums in double, and what rounding in float may do to them */
 };
 
 /* "129 x 31 x 257 (m, n, k), A turned, lda 132, ldb 31, ldc 34, alpha 1, beta 0" */
@@ -43,29 +44,21 @@ static size_t area(int rows, int stride) {
 	return (size_t)rows * (size_t)stride + 1; /* never nothing */
 }
 
-static void free_product(struct product *p) {
-	free(p->a);
-	free(p->b);
-	free(p->before);
-	free(p->expected);
-	free(p->bound);
-}
-
 /* The plain loops. The bound of the rounding error is (k + 2) eps (|alpha| |A| |B| + |beta| |C|): above it no order of
  * summation explains a deviation (Higham 2002, 3.5). */
-static struct error *expect(struct product *p) {
-	double *row = array_new(2 * (size_t)p->n, sizeof *row);
-	if (!row) return error_memory(2 * (size_t)p->n * sizeof *row);
-	double *size = row + p->n;
+static void expect(struct product *p, double *plain) {
+	/* B as it is meant, in double: then every loop below walks along rows. */
+	for (int l = 0; l < p->k; l++)
+		for (int j = 0; j < p->n; j++)
+			plain[l * p->n + j] = (double)(p->turn_b ? p->b[j * p->ldb + l] : p->b[l * p->ldb + j]);
 	for (int i = 0; i < p->m; i++) {
-		memset(row, 0, 2 * (size_t)p->n * sizeof *row);
+		double *restrict sum = p->expected + i * p->n, *restrict size = p->bound + i * p->n; /* zeroed */
 		for (int l = 0; l < p->k; l++) {
 			const double a = (double)(p->turn_a ? p->a[l * p->lda + i] : p->a[i * p->lda + l]);
-			const float *b = p->turn_b ? p->b + l : p->b + (size_t)l * (size_t)p->ldb;
-			const int step = p->turn_b ? p->ldb : 1;
+			const double *restrict b = plain + l * p->n;
 			for (int j = 0; j < p->n; j++) {
-				const double term = a * (double)b[j * step];
-				row[j] += term;
+				const double term = a * b[j];
+				sum[j] += term;
 				size[j] += fabs(term);
 			}
 		}
@@ -73,15 +66,13 @@ static struct error *expect(struct product *p) {
 			/* Where beta is 0, C is not read: a NaN in it must vanish. */
 			const double kept = p->beta == 0 ? 0 : (double)p->beta * (double)p->before[i * p->ldc + j];
 			const double alpha = (double)p->alpha;
-			p->expected[i * p->n + j] = alpha * row[j] + kept;
-			p->bound[i * p->n + j] = (p->k + 2) * (double)FLT_EPSILON * (fabs(alpha) * size[j] + fabs(kept));
+			sum[j] = alpha * sum[j] + kept;
+			size[j] = (p->k + 2) * (double)FLT_EPSILON * (fabs(alpha) * size[j] + fabs(kept));
 		}
 	}
-	free(row);
-	return NULL;
 }
 
-static struct error *make_product(int index, struct product *p) {
+static void shape_product(int index, struct product *p) {
 	static const float alphas[] = {1, 1, -0.5f, 1, 0}, betas[] = {0, 1, 0, 0.5f, 1, 0, 1};
 	static const int pads[] = {0, 1, 3, 0, 5};
 	const int *shape = shapes[index / TURNS], turn = index % TURNS;
@@ -93,27 +84,35 @@ static struct error *make_product(int index, struct product *p) {
 	p->lda = (a_cols > 1 ? a_cols : 1) + pads[index % (int)COUNT_OF(pads)];
 	p->ldb = (b_cols > 1 ? b_cols : 1) + pads[(index + 1) % (int)COUNT_OF(pads)];
 	p->ldc = p->n + pads[(index + 2) % (int)COUNT_OF(pads)];
-	const size_t a_area = area(p->turn_a ? p->k : p->m, p->lda), b_area = area(p->turn_b ? p->n : p->k, p->ldb);
-	const size_t c_area = area(p->m, p->ldc), outputs = area(p->m, p->n);
-	p->a = array_new(a_area, sizeof *p->a);
-	p->b = array_new(b_area, sizeof *p->b);
-	p->before = array_new(c_area, sizeof *p->before);
-	p->expected = array_new(outputs, sizeof *p->expected);
-	p->bound = array_new(outputs, sizeof *p->bound);
-	if (!p->a || !p->b || !p->before || !p->expected || !p->bound)
-		return error_memory((a_area + b_area) * sizeof(float));
+	p->a_area = area(p->turn_a ? p->k : p->m, p->lda);
+	p->b_area = area(p->turn_b ? p->n : p->k, p->ldb);
+	p->c_area = area(p->m, p->ldc);
+}
+
+static size_t product_bytes(const struct product *p) {
+	return arena_padded(p->a_area * sizeof(float)) + arena_padded(p->b_area * sizeof(float)) +
+	       arena_padded(p->c_area * sizeof(float)) + 2 * arena_padded(area(p->m, p->n) * sizeof(double));
+}
+
+/* `room` has product_bytes() left. `plain`: room for k n numbers. */
+static void fill_product(int index, struct arena *room, double *plain, struct product *p) {
+	p->a = arena_take(room, p->a_area * sizeof *p->a);
+	p->b = arena_take(room, p->b_area * sizeof *p->b);
+	p->before = arena_take(room, p->c_area * sizeof *p->before);
+	p->expected = arena_take(room, area(p->m, p->n) * sizeof *p->expected);
+	p->bound = arena_take(room, area(p->m, p->n) * sizeof *p->bound);
 	/* Uniform numbers will do, and are quick. */
 	struct rng rng = rng_make((uint64_t)index, "products");
-	for (size_t i = 0; i < a_area; i++) p->a[i] = (float)rng_uniform(&rng) - 0.5f;
-	for (size_t i = 0; i < b_area; i++) p->b[i] = (float)rng_uniform(&rng) - 0.5f;
-	for (size_t i = 0; i < c_area; i++) p->before[i] = p->beta == 0 ? NAN : (float)rng_uniform(&rng) - 0.5f;
-	return expect(p);
+	for (size_t i = 0; i < p->a_area; i++) p->a[i] = (float)rng_uniform(&rng) - 0.5f;
+	for (size_t i = 0; i < p->b_area; i++) p->b[i] = (float)rng_uniform(&rng) - 0.5f;
+	for (size_t i = 0; i < p->c_area; i++) p->before[i] = p->beta == 0 ? NAN : (float)rng_uniform(&rng) - 0.5f;
+	expect(p, plain);
 }
 
 /* The largest deviation in units of its bound; infinite when something beside C was written. `c`: room for the largest. */
 static double deviation(const struct product *p, float *c) {
 	double worst = 0;
-	memcpy(c, p->before, area(p->m, p->ldc) * sizeof *c);
+	memcpy(c, p->before, p->c_area * sizeof *c);
 	cblas_sgemm(
 	    CblasRowMajor, p->turn_a ? CblasTrans : CblasNoTrans, p->turn_b ? CblasTrans : CblasNoTrans, p->m, p->n, p->k,
 	    p->alpha, p->a, p->lda, p->b, p->ldb, p->beta, c, p->ldc);
@@ -195,18 +194,21 @@ done:
 struct error *blas_check(struct blas_check *check) {
 	const double begin = clock_seconds();
 	*check = (struct blas_check){.products = PRODUCTS};
-	struct product *products = array_new(PRODUCTS, sizeof *products);
-	if (!products) return error_memory(PRODUCTS * sizeof *products);
-	struct error *error = NULL;
-	size_t largest = 0;
-	for (int i = 0; i < PRODUCTS && !error; i++) {
-		error = make_product(i, &products[i]);
-		const size_t room = area(products[i].m, products[i].ldc);
-		if (room > largest) largest = room;
+	struct product products[PRODUCTS];
+	struct arena room;
+	size_t bytes = 0, largest_b = 0, largest_c = 0;
+	for (int i = 0; i < PRODUCTS; i++) {
+		struct product *p = &products[i];
+		shape_product(i, p);
+		bytes += product_bytes(p);
+		if (area(p->k, p->n) > largest_b) largest_b = area(p->k, p->n);
+		if (p->c_area > largest_c) largest_c = p->c_area;
 	}
-	if (!error) error = run_all(products, largest, check);
-	for (int i = 0; i < PRODUCTS; i++) free_product(&products[i]);
-	free(products);
+	TRY(arena_open(&room, bytes + arena_padded(largest_b * sizeof(double))));
+	double *plain = arena_take(&room, largest_b * sizeof *plain);
+	for (int i = 0; i < PRODUCTS; i++) fill_product(i, &room, plain, &products[i]);
+	struct error *error = run_all(products, largest_c, check);
+	arena_close(&room);
 	check->seconds = clock_seconds() - begin;
 	return error;
 }
