@@ -83,8 +83,16 @@ static bool ends_with(const char *name, const char *tail) {
 	return length >= end && strcmp(name + length - end, tail) == 0;
 }
 
-/* A line "path hash" for every file whose bytes are a function of the command. */
-static void digest(const char *folder, const char *below, struct text *out) {
+/* What holds a process number, a time or a speed: none of a ladder's results. */
+static bool is_passed_over(const char *name) {
+	return name[0] == '.' || strcmp(name, "lock") == 0 || strcmp(name, "job.json") == 0 ||
+	       strcmp(name, "speed.json") == 0 || ends_with(name, ".log") || strstr(name, ".tmp") ||
+	       ends_with(name, ".damaged");
+}
+
+/* A line "path hash" for every file whose bytes are a function of the command; `whole`: for every file, and all of its
+ * bytes. */
+static void digest(const char *folder, const char *below, bool whole, struct text *out) {
 	struct dirent **entries = NULL;
 	const int count = scandir(folder, &entries, NULL, alphasort);
 	for (int i = 0; i < count; i++) {
@@ -94,18 +102,16 @@ static void digest(const char *folder, const char *below, struct text *out) {
 		text_add(&path, "%s/%s", folder, name);
 		text_add(&inside, "%s/%s", below, name);
 		MUST(text_error(&path));
-		/* What holds a process number, a time or a speed: none of a ladder's results. */
-		const bool passed_over = name[0] == '.' || strcmp(name, "lock") == 0 || strcmp(name, "job.json") == 0 ||
-		                         strcmp(name, "speed.json") == 0 || ends_with(name, ".log") || strstr(name, ".tmp") ||
-		                         ends_with(name, ".damaged");
-		if (passed_over || lstat(path.data, &status)) {
+		if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
+		} else if ((!whole && is_passed_over(name)) || lstat(path.data, &status)) {
 		} else if (S_ISDIR(status.st_mode)) {
-			digest(path.data, inside.data, out);
-		} else if (strcmp(name, "run.json") == 0) {
+			if (whole) text_add(out, "%s/\n", inside.data);
+			digest(path.data, inside.data, whole, out);
+		} else if (!whole && strcmp(name, "run.json") == 0) {
 			text_add(out, "%s ", inside.data);
 			digest_record(path.data, out);
 			text_add_string(out, "\n");
-		} else if (ends_with(name, STATE_SUFFIX)) { /* its header says how long the run has taken so far */
+		} else if (!whole && ends_with(name, STATE_SUFFIX)) { /* its header says how long the run has taken so far */
 			text_add(out, "%s ", inside.data);
 			digest_numbers(path.data, out);
 			text_add_string(out, "\n");
@@ -122,9 +128,9 @@ static void digest(const char *folder, const char *below, struct text *out) {
 	free(entries);
 }
 
-static struct text digest_of(const char *folder) {
+static struct text digest_of(const char *folder, bool whole) {
 	struct text out = {0};
-	digest(folder, "", &out);
+	digest(folder, "", whole, &out);
 	if (!out.data) text_add_string(&out, "");
 	MUST(text_error(&out));
 	return out;
@@ -176,7 +182,8 @@ struct scenario {
 	bool workers;     /* child processes do the work: their messages reach us in part */
 	bool output;      /* the answer on standard output must be the same, too */
 	bool checkpoints; /* in WORK/run there are some; a newer one may take the place of an older one */
-	int64_t stride;   /* further than asked for, as there are many calls and each run takes long */
+	/* Where not all is tried: so many times further from one to the next than asked for, as there are many or they take long. */
+	int64_t call_stride, allocation_stride;
 };
 
 #define LIST(...)                                                                                                      \
@@ -184,18 +191,18 @@ struct scenario {
 		__VA_ARGS__, NULL                                                                                              \
 	}
 static const struct scenario scenarios[] = {
-    {"import", LIST("data", "import", "IN/text.txt", "--out", "WORK/a.corpus", "--quiet"), false, false, false, 1},
-    {"compress", LIST("data", "compress", "WORK/text.corpus"), false, true, false, 5},
+    {"import", LIST("data", "import", "IN/text.txt", "--out", "WORK/a.corpus", "--quiet"), false, false, false, 1, 1},
+    {"compress", LIST("data", "compress", "WORK/text.corpus"), false, true, false, 1, 2},
     {"train", LIST("train", "--job", "WORK/run/job.json", "--checkpoint-seconds", "0", "--quiet"), false, false, true,
-     1},
-    {"ledger", LIST("sweep", "--lab", "WORK/lab", "--quiet"), true, false, false, 1},
+     1, 1},
+    {"ledger", LIST("sweep", "--lab", "WORK/lab", "--quiet"), true, false, false, 1, 8},
     {"sweep",
      LIST(
          "sweep", "--lab", "WORK/lab", "--plan", "IN/plan.json", "--workers", "1", "--checkpoint-seconds", "0",
          "--quiet"),
-     true, false, false, 7},
-    {"fit", LIST("fit", "WORK/lab", "--replicates", "100", "--out", "WORK/fit.json"), false, true, false, 60},
-    {"report", LIST("report", "WORK/lab", "--out", "WORK/report.html"), false, false, false, 3},
+     true, false, false, 6, 16},
+    {"fit", LIST("fit", "WORK/lab", "--replicates", "100", "--out", "WORK/fit.json"), false, true, false, 3, 60},
+    {"report", LIST("report", "WORK/lab", "--out", "WORK/report.html"), false, false, false, 1, 4},
 };
 
 /* "WORK/x" and "IN/x" as paths; what is not such a thing as it is. The strings live until the end. */
@@ -222,7 +229,7 @@ static void make_inputs(const struct faults *f) {
 	    "{\"name\": \"faults\", \"corpus\": {\"source\": \"markov\", \"vocab\": 12, \"tokens\": 30000, "
 	    "\"held_out_tokens\": 4000},"
 	    " \"context\": 16, \"batch\": 2, \"warmup_tokens\": 64, \"eval_tokens\": 64, \"curve_tokens\": 32, "
-	    "\"horizons\": [320, 640],"
+	    "\"horizons\": [128, 192],"
 	    " \"sample\": {\"prompt\": 4, \"tokens\": 8}, \"rungs\": [{\"width\": 16, \"depth\": 1}]}\n";
 	struct text path = {0};
 	text_add(&path, "%s/in/plan.json", f->folder);
@@ -237,7 +244,7 @@ static void make_before(const struct faults *f, const struct scenario *scenario)
 	if (strcmp(name, "import") == 0)
 		shell("%s data import %s/in/old.txt --out %s/a.corpus --quiet >/dev/null 2>&1", f->rung, in, f->work);
 	if (strcmp(name, "compress") == 0)
-		shell("%s data import %s/in/text.txt --out %s/text.corpus --quiet >/dev/null 2>&1", f->rung, in, f->work);
+		shell("%s data import %s/in/old.txt --out %s/text.corpus --quiet >/dev/null 2>&1", f->rung, in, f->work);
 	const bool lab = strcmp(name, "ledger") == 0 || strcmp(name, "fit") == 0 || strcmp(name, "report") == 0;
 	if (lab) /* the wrong workers' count makes no difference to a result */
 		shell("%s sweep --plan %s/in/plan.json --lab %s/lab --quiet >/dev/null 2>&1", f->rung, in, f->work);
@@ -246,7 +253,7 @@ static void make_before(const struct faults *f, const struct scenario *scenario)
 	if (strcmp(name, "fit") == 0 || strcmp(name, "report") == 0) {
 		/* A table that there is something to fit to, and an older result. */
 		shell(
-		    "awk 'BEGIN {print \"id,width,depth,N,D,C,loss,fit,reason\"; for (i = 1; i <= 4; i++) for (j = 1; j <= 4; "
+		    "awk 'BEGIN {print \"id,width,depth,N,D,C,loss,fit,reason\"; for (i = 1; i <= 3; i++) for (j = 1; j <= 3; "
 		    "j++) "
 		    "{N = 1000 * 4^i; D = 1e5 * 3^j; printf \"%%016x,%%d,1,%%d,%%d,%%g,%%.6f,1,\\n\", i * 16 + j, i, N, D, 6 * "
 		    "N * D, 1.5 + 5 / "
@@ -287,6 +294,7 @@ static void make_before(const struct faults *f, const struct scenario *scenario)
 
 struct expected {
 	struct text before, after, output; /* digests, and what standard output said */
+	struct text untouched;             /* of all that lay there before */
 };
 
 static struct text read_output(const struct faults *f) {
@@ -321,7 +329,7 @@ static void show_difference(const struct text *now, const struct text *after) {
 /* The reason why `code` and what lies there now are not what is promised; NULL when they are. */
 static const char *judge_state(
     const struct faults *f, const struct scenario *scenario, const struct expected *expected, int code, bool strict) {
-	struct text now = digest_of(f->work), output = read_output(f);
+	struct text now = digest_of(f->work, false), output = read_output(f);
 	const char *reason = NULL;
 	char run[600];
 	snprintf(run, sizeof run, "%s/run", f->work);
@@ -400,10 +408,14 @@ static void start_afresh(const struct faults *f) {
 	shell("rm -rf %s && cp -a %s %s", f->work, f->before, f->work);
 }
 
-/* Without a fault: the command must do what it did in peace. */
+/* Without a fault: the command must do what it did in peace. Where nothing has changed, it was in peace that it did so. */
 static const char *judge_again(
     const struct faults *f, const struct scenario *scenario, const char *const *arguments,
     const struct expected *expected) {
+	struct text now = digest_of(f->work, true);
+	const bool untouched = strcmp(now.data, expected->untouched.data) == 0;
+	text_free(&now);
+	if (untouched) return NULL;
 	const struct fault none = {.below = "/nowhere"};
 	struct outcome outcome;
 	MUST(inject_run(arguments, environ, f->output, &none, &outcome));
@@ -484,28 +496,32 @@ static void run_scenario(struct faults *f, const struct scenario *scenario, int 
 	const char *arguments[MOST_ARGUMENTS] = {f->rung};
 	for (int i = 0; scenario->arguments[i]; i++) arguments[i + 1] = expand(f, scenario->arguments[i]);
 	make_before(f, scenario);
-	struct expected expected = {.before = digest_of(f->before)};
+	struct expected expected = {.before = digest_of(f->before, false), .untouched = digest_of(f->before, true)};
 	const struct fault none = {.below = f->work};
 	struct outcome peace;
 	MUST(inject_run(arguments, environ, f->output, &none, &peace));
 	if (peace.code != 0) give_up(error_new(ERROR_FAILED, "%s in peace: %.800s", scenario->name, peace.words.data));
-	expected.after = digest_of(f->work);
+	expected.after = digest_of(f->work, false);
 	expected.output = read_output(f);
 	f->runs = f->bad = 0;
 	const double begin = clock_seconds();
 
-	const int64_t wide = f->stride * scenario->stride, stride = f->stride == 1 ? 1 : wide;
-	int64_t offset = 0;
-	for (int kind = FAULT_EIO; kind < FAULT_KINDS; kind++)
-		for (int lasting = 0; lasting < (kind == FAULT_KILL ? 1 : 2); lasting++, offset += 3)
-			for (int64_t at = 1 + offset % stride; at <= peace.calls; at += stride)
-				try_fault(
-				    f, scenario, arguments, &expected,
-				    &(struct fault){.below = f->work, .kind = (enum fault_kind)kind, .at = at, .lasting = lasting});
+	const bool all = f->stride == 1;
+	const int64_t stride = all ? 1 : f->stride * scenario->call_stride;
+	const int64_t wide = all ? 1 : f->stride * scenario->allocation_stride;
+	/* Every way to fail begins at another call, so that they fall on different ones. */
+	const int ways = 2 * (FAULT_KINDS - 1) - 1; /* a kill lasts in any case */
+	for (int way = 0; way < ways; way++)
+		for (int64_t at = 1 + way * stride / ways; at <= peace.calls; at += stride) {
+			const enum fault_kind kind = (enum fault_kind)(FAULT_EIO + way / 2);
+			try_fault(
+			    f, scenario, arguments, &expected,
+			    &(struct fault){.below = f->work, .kind = kind, .at = at, .lasting = way % 2});
+		}
 	const int64_t by_calls = f->runs;
 	const long allocations = *f->starve ? count_allocations(f, arguments) : 0;
-	for (int lasting = 0; lasting < 2; lasting++, offset += 3)
-		for (int64_t at = 1 + offset % wide; at <= allocations; at += wide)
+	for (int lasting = 0; lasting < 2; lasting++)
+		for (int64_t at = 1 + lasting * wide / 2; at <= allocations; at += wide)
 			try_starving(f, scenario, arguments, &expected, at, lasting);
 
 	printf(
@@ -516,6 +532,7 @@ static void run_scenario(struct faults *f, const struct scenario *scenario, int 
 	text_free(&peace.words);
 	text_free(&expected.before);
 	text_free(&expected.after);
+	text_free(&expected.untouched);
 	text_free(&expected.output);
 }
 
