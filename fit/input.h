@@ -13,6 +13,8 @@
 /* A copy of `string` that lives until strings_free, or NULL when memory is short. Bytes that are no UTF-8 become '?', so
  * that whatever is kept can be printed and written as JSON. *strings begins as NULL. */
 const char *strings_keep(struct fit_strings **strings, const char *string);
+/* The same in place. */
+void strings_clean(char *text);
 void strings_free(struct fit_strings *strings);
 
 /* The beginning of `text` for a message: at most 40 bytes on one line, without control characters. Returned. */

@@ -75,6 +75,7 @@ static struct error *visit(struct json_lines *lines, const cJSON *node, struct f
 		if (before) text_add_bytes(&lines->place, ".", 1);
 		text_add_string(&lines->place, child->string);
 		TRY(text_error(&lines->place));
+		strings_clean(lines->place.data + before); /* as names are kept */
 		if (cJSON_IsObject(child))
 			TRY(visit(lines, child, fields, bad));
 		else if (fields)

@@ -46,6 +46,15 @@ static size_t copy_characters(const char *text, size_t room, bool plain, char *o
 	return count;
 }
 
+void strings_clean(char *text) {
+	for (size_t length; *text; text += length) {
+		length = character((const unsigned char *)text);
+		if (length) continue;
+		*text = '?';
+		length = 1;
+	}
+}
+
 const char *strings_keep(struct fit_strings **strings, const char *string) {
 	size_t length = strlen(string);
 	struct fit_strings *piece = *strings;

@@ -49,10 +49,10 @@ if ! echo 'int LLVMFuzzerTestOneInput(void){return 0;}' | clang -fsanitize=fuzze
 	echo "error: clang with libFuzzer is missing; scripts/setup.sh --tools installs it" >&2
 	exit 1
 fi
-make --no-print-directory -s rung
+make --no-print-directory -s -j"$(nproc)" rung
 seeds
 for target in "${targets[@]}"; do
-	make --no-print-directory -s cc=clang fuzz="$target" "$build/fuzz_$target"
+	make --no-print-directory -s -j"$(nproc)" cc=clang fuzz="$target" "$build/fuzz_$target"
 	mkdir -p "$build/$target"
 	echo "== $target"
 	# Leaks count, too. -rss_limit_mb is checked by the fuzzer, allocations beyond it at once.

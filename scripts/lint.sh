@@ -66,6 +66,9 @@ fi
 for compiler in gcc clang; do
 	command -v "$compiler" >/dev/null || continue
 	make --no-print-directory cc="$compiler" rung >/dev/null || bad=1
+	# Nothing else compiles this one before `make fuzz`.
+	# shellcheck disable=SC2086
+	"$compiler" $flags -Wall -Wextra -Werror -fsyntax-only -DFUZZ_TARGET='""' tests/fuzz.c || bad=1
 done
 [ "$bad" -eq 0 ] && echo "lint: clean"
 exit "$bad"

@@ -106,12 +106,26 @@ static void target_plan(const uint8_t *bytes, size_t count) {
 /* ------------------------------------------------------------------------------------------------------- tables --- */
 
 static void target_points(const uint8_t *bytes, size_t count) {
-	static const struct fit_columns columns[] = {
-	    {.N = NULL}, {.N = "N", .C = "C", .loss = "loss", .weight = "w", .seed = "s", .group = "g"}};
+	/* By names of its own, and by all that can be asked for. */
+	static const struct fit_extra extra[] = {{"x.y", NULL}};
+	static const struct fit_input inputs[] = {
+	    {.N = NULL},
+	    {.N = "N",
+	     .C = "C",
+	     .loss = "loss",
+	     .weight = "w",
+	     .seed = "s",
+	     .group = "g",
+	     .D_scale = 1e3,
+	     .where = {.items = {"D>1K", "`g`!=a"}, .count = 2},
+	     .drop_highest = 1,
+	     .skip_bad = true,
+	     .extra = extra,
+	     .extra_count = COUNT_OF(extra)}};
 	struct fit_points points;
 	struct fit_design design;
-	for (size_t i = 0; i < COUNT_OF(columns); i++) {
-		struct error *error = fit_points_parse("points", (const char *)bytes, count, &columns[i], &points);
+	for (size_t i = 0; i < COUNT_OF(inputs); i++) {
+		struct error *error = fit_points_parse("points", (const char *)bytes, count, &inputs[i], &points);
 		if (!error && points.count < 1000) error = fit_design_of(&points, &design);
 		error_free(error);
 		fit_points_free(&points);

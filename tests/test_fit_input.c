@@ -344,6 +344,21 @@ static void strange_characters(void **state) {
 	expect_bad("PK\x03\x04", (struct fit_input){0}, "save the sheet as comma-separated values");
 }
 
+/* Names of members are kept as they can be printed, and found again. */
+static void members_that_are_no_utf8(void **state) {
+	(void)state;
+	struct fit_points points;
+	const char *text = "{\"N\":1,\"D\":2,\"loss\":3,\"l\xb5\xb5\":{\"\xff\":4}}\n"
+	                   "{\"N\":1,\"D\":3,\"loss\":2,\"l\xb5\xb5\":{\"\xff\":5}}\n";
+	const struct fit_extra extra = {.name = "l??.?"};
+	expect_success(parse(text, (struct fit_input){.extra = &extra, .extra_count = 1}, &points));
+	assert_int_equal(points.count, 2);
+	assert_string_equal(points.items[1].extra[0], "5");
+	fit_points_free(&points);
+	expect_bad(
+	    "{\"N\":1,\"D\":2,\"loss\":3,\"\xb5\":1,\"\xb6\":2}\n", (struct fit_input){0}, "two members are called '?'");
+}
+
 static void standard_input(void **state) {
 	(void)state;
 	struct fit_points points;
@@ -373,6 +388,7 @@ int main(void) {
 	    cmocka_unit_test(extremes),
 	    cmocka_unit_test(bad_rows_are_skipped_when_asked),
 	    cmocka_unit_test(strange_characters),
+	    cmocka_unit_test(members_that_are_no_utf8),
 	    cmocka_unit_test(standard_input),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
