@@ -10,7 +10,11 @@
 #include <sys/stat.h>
 #include <xxhash.h>
 
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+#define PIECE_BYTES ((size_t)1000)
+#else
 #define PIECE_BYTES ((size_t)256 << 10)
+#endif
 #define LINE_MOST ((size_t)64 << 20) /* of a JSON line */
 #define VALUES_MOST 1000000          /* in it: each takes 64 bytes when it is parsed */
 #define FOLDERS_DEEP 100

@@ -11,7 +11,11 @@
 #include <zstd.h>
 #include <zstd_errors.h>
 
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION /* its inputs are small, and are to cross the buffers' ends */
+#define RAW_BYTES ((size_t)500)
+#else
 #define RAW_BYTES ((size_t)256 << 10)
+#endif
 #define PROBE_BYTES 8      /* the longest magic number that is looked for */
 #define WINDOW_LOG_MOST 27 /* zstd files made with larger windows want more memory than we promise to use */
 
