@@ -133,7 +133,7 @@ static struct error *resolve_target(const char *path, char **target) {
 	}
 	if (path[0] == '\0') return error_new(ERROR_USAGE, "cannot write to an empty file name; name a file");
 	*target = strdup(path);
-	return *target ? NULL : error_memory(strlen(path));
+	return *target ? NULL : error_within(error_memory(strlen(path)), "cannot write %s", path);
 }
 
 struct error *file_begin(struct file_writer *writer, const char *path) {
@@ -197,11 +197,11 @@ struct error *file_put(struct file_writer *writer, const void *bytes, size_t cou
 /* A new name is on the disk once its folder is. */
 static struct error *sync_folder(const char *path) {
 	char *folder = folder_of(path);
-	if (!folder) return error_memory(strlen(path));
-	struct error *error = NULL;
-	int file = file_open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct error *error = folder ? NULL : error_memory(strlen(path));
+	int file = folder ? file_open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 	/* EINVAL: a file system that has nothing to sync here. */
-	if (file < 0 || (sync_patiently(file) && errno != EINVAL)) error = error_system("sync the folder", folder);
+	if (folder && (file < 0 || (sync_patiently(file) && errno != EINVAL)))
+		error = error_system("sync the folder", folder);
 	if (file >= 0) close(file);
 	free(folder);
 	return error_within(error, "%s is written, but may not be after a power cut", path);

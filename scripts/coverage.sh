@@ -11,6 +11,7 @@ command -v gcovr >/dev/null || {
 build=build/gcc-cov
 keepers='base/(file|seal)\.c|train/(checkpoint|safetensors|record)\.c|sweep/(lab|lock|points)\.c'
 find "$build" -name '*.gcda' -delete 2>/dev/null || true
+make --no-print-directory -s cov=1 rung
 make --no-print-directory -s cov=1 test || echo "note: some tests failed; what they reached is counted" >&2
 of() { # options of gcovr: its last line
 	gcovr --root . --object-directory "$build" --exclude 'tests/.*' --exclude-throw-branches --gcov-ignore-parse-errors "$@" 2>/dev/null
