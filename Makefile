@@ -16,7 +16,7 @@ sanitize := $(if $(asan),-fsanitize=address) $(if $(ubsan),-fsanitize=undefined 
 # Vectors wider than the processor's registers are welcome: they never go from one file to another (-Wno-psabi).
 CFLAGS := -std=c17 -D_GNU_SOURCE -O3 -march=native -ffp-contract=fast -fno-math-errno -fno-trapping-math -fopenmp -g \
           -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith -Wno-psabi \
-          -I. $(shell pkg-config --cflags $(packages) 2>/dev/null) $(sanitize) $(if $(cov),--coverage -O1 -Wno-format-truncation) $(extra)
+          -I. $(shell pkg-config --cflags $(packages) 2>/dev/null) $(sanitize) $(if $(cov),--coverage -O2 -Wno-format-truncation) $(extra)
 LDFLAGS := -fopenmp $(sanitize) $(if $(cov),--coverage)
 LDLIBS := $(or $(shell pkg-config --libs $(packages) 2>/dev/null),-lopenblas -lcjson -lzstd -lxxhash -lz -llzma) -lm
 
