@@ -49,7 +49,7 @@ static bool recall_corpus(struct lab *lab) {
 	const cJSON *entropy = cJSON_GetObjectItemCaseSensitive(root, "entropy");
 	struct error *error = NULL;
 	*info = (struct corpus_info){.vocab = cJSON_IsNumber(vocab) ? vocab->valueint : 0};
-	const bool known = hash && strcmp(hash, lab->plan.corpus_hash) == 0 && hash_from_hex(hash, &info->hash);
+	const bool known = hash && hash_from_hex(hash, &info->hash) && strcmp(hash, lab->plan.corpus_hash) == 0;
 	if (known) error = json_get_number(entropy, "bigram", path, &info->bigram);
 	recall_split(root, "train", SPLIT_TRAIN, info);
 	recall_split(root, "held_out", SPLIT_HELD_OUT, info);

@@ -16,9 +16,12 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -26,9 +29,10 @@
 /* What may fail. */
 enum fail_what {
 	FAIL_NOTHING = 0,
-	FAIL_MEMORY = 1, /* malloc, calloc, realloc, mmap of anonymous memory */
-	FAIL_FILES = 2,  /* open, fstat, read, write, fsync, close, rename */
-	FAIL_FOLDERS = 4 /* opendir, readdir, mkdir, stat, statvfs, realpath */
+	FAIL_MEMORY = 1,  /* malloc, calloc, realloc, mmap of anonymous memory */
+	FAIL_FILES = 2,   /* open, fstat, read, write, fsync, close, rename */
+	FAIL_FOLDERS = 4, /* opendir, readdir, mkdir, stat, statvfs, realpath */
+	FAIL_LOCKS = 8    /* flock, ftruncate, pread, pwrite, fopen, gethostname, kill */
 };
 
 static struct {
@@ -60,7 +64,7 @@ static inline void fail_from(unsigned what, int number, long at, bool lasting) {
 
 /* Only calls of one function. */
 static inline void fail_only(const char *name, int number, long at, bool lasting) {
-	fail_from(FAIL_MEMORY | FAIL_FILES | FAIL_FOLDERS, number, at, lasting);
+	fail_from(FAIL_MEMORY | FAIL_FILES | FAIL_FOLDERS | FAIL_LOCKS, number, at, lasting);
 	failing.only = name;
 }
 
@@ -178,6 +182,41 @@ int mkdir(const char *path, mode_t mode) {
 DIR *opendir(const char *path) {
 	NEXT(DIR *, "opendir", const char *);
 	return fails(FAIL_FOLDERS, "opendir") ? NULL : next(path);
+}
+
+int flock(int file, int operation) {
+	NEXT(int, "flock", int, int);
+	return fails(FAIL_LOCKS, "flock") ? -1 : next(file, operation);
+}
+
+int ftruncate(int file, off_t length) {
+	NEXT(int, "ftruncate", int, off_t);
+	return fails(FAIL_LOCKS, "ftruncate") ? -1 : next(file, length);
+}
+
+ssize_t pread(int file, void *bytes, size_t count, off_t offset) {
+	NEXT(ssize_t, "pread", int, void *, size_t, off_t);
+	return fails(FAIL_LOCKS, "pread") ? -1 : next(file, bytes, count, offset);
+}
+
+ssize_t pwrite(int file, const void *bytes, size_t count, off_t offset) {
+	NEXT(ssize_t, "pwrite", int, const void *, size_t, off_t);
+	return fails(FAIL_LOCKS, "pwrite") ? -1 : next(file, bytes, count, offset);
+}
+
+FILE *fopen(const char *restrict path, const char *restrict mode) {
+	NEXT(FILE *, "fopen", const char *, const char *);
+	return fails(FAIL_LOCKS, "fopen") ? NULL : next(path, mode);
+}
+
+int gethostname(char *name, size_t size) {
+	NEXT(int, "gethostname", char *, size_t);
+	return fails(FAIL_LOCKS, "gethostname") ? -1 : next(name, size);
+}
+
+int kill(pid_t process, int number) {
+	NEXT(int, "kill", pid_t, int);
+	return fails(FAIL_LOCKS, "kill") ? -1 : next(process, number);
 }
 
 struct dirent *readdir(DIR *folder) {

@@ -78,6 +78,25 @@ static void files_are_written_whole_or_not_at_all(void **state) {
 	folder_remove(folder);
 }
 
+/* Bytes that were kept back, and more than there is room for. */
+static void a_piece_that_does_not_fit(void **state) {
+	(void)state;
+	char *folder = folder_temporary(), *path = path_join(folder, "data");
+	struct file_writer writer;
+	for (int failing_one = 1; failing_one <= 2; failing_one++) {
+		expect_success(file_begin(&writer, path));
+		expect_success(file_put(&writer, large, 100));
+		fail_only("write", EIO, failing_one, false);
+		struct error *error = file_put(&writer, large, sizeof large);
+		assert_true(fail_end());
+		expect_failure(error, ERROR_FAILED, path);
+		file_abandon(&writer);
+		assert_int_equal(entries(folder), 0);
+	}
+	free(path);
+	folder_remove(folder);
+}
+
 /* One function fails. */
 static struct error *write_while(const char *function, int number, bool lasting, const char *path) {
 	fail_only(function, number, 1, lasting);
@@ -208,7 +227,7 @@ static void leftovers_stay_where_they_cannot_be_listed(void **state) {
 	char *folder = folder_temporary(), *path = path_join(folder, "data.12-3.tmp"),
 	     *other = path_join(folder, "1-2.tmp");
 	expect_success(file_write(path, "half", 4));
-	expect_success(file_write(other, "whole", 5)); /* nobody would call a temporary file so: ".1-2.tmp" of no file */
+	expect_success(file_write(other, "whole", 5)); /* ".1-2.tmp" of no file */
 	fail_only("opendir", EACCES, 1, false);
 	file_clean_folder(folder);
 	assert_true(fail_end());
@@ -216,6 +235,26 @@ static void leftovers_stay_where_they_cannot_be_listed(void **state) {
 	file_clean_folder(folder);
 	assert_false(file_exists(path));
 	assert_true(file_exists(other));
+	/* Only what file_begin would call so is taken for a leftover. */
+	static const struct {
+		const char *name;
+		bool leftover;
+	} names[] = {{"a.1-2.tmp", true}, {"a.b.123-45.tmp", true}, {"1-2.1-2.tmp", true}, {"12.tmp", false},
+	             {".1-2.tmp", false}, {"a.x-2.tmp", false},     {"a.1-x.tmp", false},  {"a.-2.tmp", false},
+	             {"a.1-.tmp", false}, {"a.1-2", false},         {"a-1-2.tmp", false},  {"a.1.2.tmp", false},
+	             {"-2.tmp", false},   {".tmp", false},          {"a.1:-2.tmp", false}, {"a.1-2:.tmp", false}};
+	for (size_t i = 0; i < COUNT_OF(names); i++) {
+		char *one = path_join(folder, names[i].name);
+		close(open(one, O_WRONLY | O_CREAT, 0666));
+		free(one);
+	}
+	file_clean_folder(folder);
+	for (size_t i = 0; i < COUNT_OF(names); i++) {
+		char *one = path_join(folder, names[i].name);
+		if (file_exists(one) == names[i].leftover) fail_msg("%s", names[i].name);
+		free(one);
+	}
+	file_abandon(&(struct file_writer){.file = -1}); /* one that was never begun */
 	free(path);
 	free(other);
 	folder_remove(folder);
@@ -251,19 +290,53 @@ static void sealed_files_when_memory_is_short(void **state) {
 		if (!struck) break;
 	}
 	cJSON_Delete(root);
+	/* Of any length, so that growing a text by any of its pieces fails once. */
+	for (int length = 0; length < 200; length++) {
+		char letters[201] = "";
+		memset(letters, 'x', (size_t)length);
+		root = cJSON_CreateObject();
+		cJSON_AddStringToObject(root, "letters", letters);
+		for (long at = 1;; at++) {
+			struct text out = {0};
+			uint64_t seal;
+			fail_only("realloc", ENOMEM, at, false);
+			struct error *error = json_print_sealed(root, &out, &seal);
+			const bool struck = fail_end();
+			assert_true(struck == (error != NULL));
+			error_free(error);
+			text_free(&out);
+			if (!struck) break;
+		}
+		cJSON_Delete(root);
+	}
 	free(path);
 	folder_remove(folder);
+}
+
+static void what_cannot_be_sealed(void **state) {
+	(void)state;
+	static const char *const others[] = {"1", "[1, 2]", "{}", "\"\\n}\""};
+	for (size_t i = 0; i < COUNT_OF(others); i++) {
+		cJSON *root = cJSON_Parse(others[i]);
+		struct text out = {0};
+		uint64_t seal;
+		expect_failure(json_print_sealed(root, &out, &seal), ERROR_FAILED, "only an object with members can be sealed");
+		text_free(&out);
+		cJSON_Delete(root);
+	}
 }
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(files_are_written_whole_or_not_at_all),
+	    cmocka_unit_test(a_piece_that_does_not_fit),
 	    cmocka_unit_test(what_a_failed_write_says),
 	    cmocka_unit_test(names_without_a_folder),
 	    cmocka_unit_test(files_are_read_whole_or_not_at_all),
 	    cmocka_unit_test(folders_are_made_or_it_is_said),
 	    cmocka_unit_test(leftovers_stay_where_they_cannot_be_listed),
 	    cmocka_unit_test(sealed_files_when_memory_is_short),
+	    cmocka_unit_test(what_cannot_be_sealed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -383,6 +383,102 @@ static void checkpoints_of_others_are_refused(void **state) {
 	release(&kept);
 }
 
+/* A state file whose hashes are right and that lacks a member of its metadata, or says something else (`value`), or lacks the
+ * tensors of one kind. */
+static void write_incomplete(
+    const struct kept *kept, const char *path, const struct safetensors *good, const char *key, const char *value,
+    int kinds) {
+	const struct tensor_table *table = model_tensors(kept->state.model);
+	struct tensor_view *views = array_new(2 * (size_t)table->count, sizeof *views);
+	size_t count = 0;
+	for (int kind = 0; kind < 2; kind++)
+		for (int i = 0; i < table->count && kinds >> kind & 1; i++) {
+			const struct tensor *tensor = &table->rows[i];
+			views[count] = (struct tensor_view){
+			    .rows = tensor->rows, .cols = tensor->cols, .data = parameters(&kept->state) + tensor->offset};
+			snprintf(views[count++].name, sizeof views->name, "%s.%s", kind ? "second" : "first", tensor->name);
+		}
+	cJSON *meta = cJSON_Duplicate(good->metadata, true);
+	uint64_t hash;
+	cJSON_DeleteItemFromObjectCaseSensitive(meta, "xxh64");
+	cJSON_DeleteItemFromObjectCaseSensitive(meta, "header_xxh64");
+	cJSON_DeleteItemFromObjectCaseSensitive(meta, key);
+	if (value) cJSON_AddStringToObject(meta, key, value);
+	must(safetensors_write(path, views, count, meta, &hash));
+	cJSON_Delete(meta);
+	free(views);
+}
+
+static void expect_error(struct error *error, const char *part) {
+	assert_non_null(error);
+	if (error->kind != ERROR_DATA || !strstr(error->message, part)) fail_msg("expected '%s': %s", part, error->message);
+	error_free(error);
+}
+
+static void incomplete_checkpoints_are_refused(void **state) {
+	const struct fixture *f = *state;
+	struct kept kept = keep_in(f, "incomplete");
+	own(f, &kept);
+	must(save_at(&kept, 2));
+	char *stem = file_of(&kept, 2, ""), *path = file_of(&kept, 2, STATE_SUFFIX);
+	struct safetensors good;
+	struct train_state into;
+	open_state(f, &into);
+	must(safetensors_read(path, &good));
+	static const char *const keys[] = {"weights_xxh64", "recipe", "id", "step", "loss_sum", "proven", "lowest", "log"};
+	for (size_t i = 0; i < COUNT_OF(keys); i++) {
+		write_incomplete(&kept, path, &good, keys[i], NULL, 3);
+		expect_error(checkpoint_read(stem, &into, &kept.owner, false), keys[i]);
+	}
+	write_incomplete(&kept, path, &good, "step", "many", 3);
+	expect_error(checkpoint_read(stem, &into, &kept.owner, false), "'step' is 'many', expected a number");
+	write_incomplete(&kept, path, &good, "kernels", "abacus", 3);
+	expect_error(checkpoint_read(stem, &into, &kept.owner, false), "there are no kernels 'abacus'");
+	write_incomplete(&kept, path, &good, "", NULL, 2);
+	expect_error(checkpoint_read(stem, &into, &kept.owner, false), "has no tensor 'first.");
+	write_incomplete(&kept, path, &good, "", NULL, 1);
+	expect_error(checkpoint_read(stem, &into, &kept.owner, false), "has no tensor 'second.");
+	write_incomplete(&kept, path, &good, "", NULL, 3);
+	must(checkpoint_read(stem, &into, &kept.owner, false));
+	close_state(&into);
+	/* A model of another shape. */
+	struct fixture wider = {.corpus = f->corpus, .config = f->config};
+	wider.config.width = 32;
+	open_state(&wider, &into);
+	expect_error(checkpoint_read(stem, &into, &kept.owner, false), "expected ");
+	close_state(&into);
+	safetensors_free(&good);
+	free(path);
+	free(stem);
+	release(&kept);
+}
+
+/* More numbers than a writer keeps back. */
+static void large_files_while_something_fails(void **state) {
+	const struct fixture *f = *state;
+	char *path = run_folder(f, "large.safetensors");
+	static float numbers[40000];
+	const struct tensor_view views[] = {{"a", 200, 200, numbers}, {"b", 1, 2, numbers}};
+	for (long at = 1;; at++) {
+		cJSON *meta = cJSON_CreateObject();
+		uint64_t hash;
+		struct safetensors file;
+		must(file_write(path, "old", 3));
+		fail_from(FAIL_FILES, ENOSPC, at, false);
+		struct error *error = safetensors_write(path, views, 2, meta, &hash);
+		const bool struck = fail_end();
+		struct error *damage = safetensors_read(path, &file);
+		assert_true(error || !damage);
+		if (!damage) safetensors_free(&file);
+		if (error) assert_non_null(strstr(error->message, path));
+		error_free(damage);
+		error_free(error);
+		cJSON_Delete(meta);
+		if (!struck) break;
+	}
+	free(path);
+}
+
 /* A file with the hashes right and something else wrong: `from` becomes `to` in its header, of the same length. */
 static struct error *read_changed(const char *path, const char *from, const char *to, struct safetensors *out) {
 	struct text bytes = {0};
@@ -408,12 +504,6 @@ static struct error *read_changed(const char *path, const char *from, const char
 	free(changed);
 	text_free(&bytes);
 	return error;
-}
-
-static void expect_error(struct error *error, const char *part) {
-	assert_non_null(error);
-	if (error->kind != ERROR_DATA || !strstr(error->message, part)) fail_msg("expected '%s': %s", part, error->message);
-	error_free(error);
 }
 
 /* Whoever writes hashes that are right may still write nonsense. */
@@ -554,6 +644,54 @@ static void every_damage_to_a_record_is_found(void **state) {
 	release(&kept);
 }
 
+/* Sealed by somebody, and not a record of ours. */
+static void records_that_say_something_else(void **state) {
+	const struct fixture *f = *state;
+	struct kept kept = keep_in(f, "strange");
+	own(f, &kept);
+	char *path = path_join(kept.folder, "run.json");
+	enum record_status status;
+	struct train_result result;
+	must(record_read(kept.folder, NULL, &status, &result));
+	assert_int_equal(status, RECORD_NONE);
+	expect_error(train_result_read(kept.folder, &result), "the run is not finished");
+	must(write_record(&kept, false, true));
+	must(train_result_read(kept.folder, &result));
+	assert_true(result.diverged);
+	expect_error(record_read(kept.folder, "another", &status, &result), "belongs to the run 0123456789abcdef");
+	must(write_record(&kept, false, false));
+	static const struct {
+		const char *object, *key, *value; /* NULL: without the member */
+		const char *part;
+	} cases[] = {
+	    {NULL, "id", NULL, "\"id\" is missing"},
+	    {NULL, "status", NULL, "\"status\" is missing"},
+	    {NULL, "status", "lost", "status is 'lost', expected running, done or diverged"},
+	    {NULL, "result", NULL, "has no \"result\""},
+	    {"result", "loss", NULL, "\"loss\" is missing"},
+	    {"result", "steps", "many", "\"steps\": expected a number"},
+	    {"result", "weights_hash", NULL, "\"weights_hash\" is missing"},
+	    {"result", "weights_hash", "0123", "weights_hash is '0123', expected 16"},
+	    {NULL, "kernels", "abacus", "\"kernels\" must be an object"},
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		cJSON *root;
+		must(json_read(path, &root));
+		cJSON *object = cases[i].object ? cJSON_GetObjectItemCaseSensitive(root, cases[i].object) : root;
+		cJSON_DeleteItemFromObjectCaseSensitive(object, cases[i].key);
+		if (cases[i].value) cJSON_AddStringToObject(object, cases[i].key, cases[i].value);
+		char *other = path_join(f->folder, "odd"), *record = path_join(other, "run.json");
+		must(folder_make(other));
+		must(json_write_sealed(record, root));
+		expect_error(train_result_read(other, &result), cases[i].part);
+		free(record);
+		free(other);
+		cJSON_Delete(root);
+	}
+	free(path);
+	release(&kept);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(saving_while_something_fails),
@@ -562,9 +700,12 @@ int main(void) {
 	    cmocka_unit_test(the_older_one_is_used),
 	    cmocka_unit_test(every_damage_to_a_checkpoint_is_found),
 	    cmocka_unit_test(checkpoints_of_others_are_refused),
+	    cmocka_unit_test(incomplete_checkpoints_are_refused),
+	    cmocka_unit_test(large_files_while_something_fails),
 	    cmocka_unit_test(files_of_other_programs),
 	    cmocka_unit_test(records_while_memory_is_short),
 	    cmocka_unit_test(every_damage_to_a_record_is_found),
+	    cmocka_unit_test(records_that_say_something_else),
 	};
 	return cmocka_run_group_tests(tests, make_fixture, remove_fixture);
 }

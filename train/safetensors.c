@@ -90,8 +90,9 @@ struct error *safetensors_write(
 	unsigned char length[LENGTH_BYTES];
 	put_length(length, header.length);
 	error = file_put(&writer, length, sizeof length);
-	if (!error) error = file_put(&writer, header.data, header.length);
-	for (size_t i = 0; i < count && !error; i++) error = file_put(&writer, views[i].data, view_bytes(&views[i]));
+	for (size_t i = 0; i <= count && !error; i++)
+		error = i == 0 ? file_put(&writer, header.data, header.length)
+		               : file_put(&writer, views[i - 1].data, view_bytes(&views[i - 1]));
 	text_free(&header);
 	if (error) {
 		file_abandon(&writer);
