@@ -109,13 +109,21 @@ static struct error *in_use(const char *folder, const struct lock_owner *owner) 
 	    folder, owner->process, owner->host, owner->process);
 }
 
+/* Without waiting: errno is EWOULDBLOCK when somebody has it. */
+static int lock_now(int descriptor) {
+	int failed, attempts = 0;
+	do failed = flock(descriptor, LOCK_EX | LOCK_NB);
+	while (failed && call_again(&attempts));
+	return failed;
+}
+
 /* Takes the lock of a file whose owner is dead as soon as its children are gone; those that will not go are ended. The
  * name is read again every time: a third sweep may have been quicker, and whoever has just taken the lock may not have
  * written down its name yet. */
 static struct error *take_over(const char *folder, double patience, int descriptor) {
 	bool ended = false;
-	for (double begin = clock_seconds(); flock(descriptor, LOCK_EX | LOCK_NB);) {
-		if (errno != EWOULDBLOCK && errno != EINTR) return error_system("lock", folder);
+	for (double begin = clock_seconds(); lock_now(descriptor);) {
+		if (errno != EWOULDBLOCK) return error_system("lock", folder);
 		struct lock_owner owner;
 		struct stat status;
 		const bool known = read_owner(descriptor, &owner);

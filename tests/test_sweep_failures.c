@@ -5,6 +5,7 @@
 #include "tests/support.h"
 
 #include <fcntl.h>
+#include <sys/wait.h>
 
 static const char ladder[] =
     "{\"name\": \"n\", \"corpus\": {\"source\": \"markov\", \"vocab\": 6, \"order\": 1, \"tokens\": 900,"
@@ -105,7 +106,10 @@ static void going_on_with_a_lab(void **state) {
 	expect_success(open_lab(folder, true, &lab));
 	expect_success(lab_write_corpus(&lab, NULL));
 	lab_close(&lab);
-	char *run = path_join(folder, "runs/r");
+	char *run = path_join(folder, "runs/r"),
+	     *long_run = path_join(folder, "runs/a-name-that-is-longer-than-a-text-is-at-first-and-grows");
+	expect_success(folder_make(long_run));
+	free(long_run);
 	expect_success(folder_make(run));
 	struct text frozen = content(plan);
 	for (int asked = 0; asked < 2; asked++)
@@ -149,6 +153,28 @@ static void labs_that_are_refused(void **state) {
 	expect_failure(lab_open(folder, &plan, "Q.json", NULL, &lab), ERROR_USAGE, "holds another plan than Q.json");
 	plan_free(&plan);
 	lab_close(&lab);
+	/* Another plan when memory is short: refused all the same, or it is said. */
+	for (long at = 1; FAIL_HAS_MEMORY; at++) {
+		parse_plan(&plan);
+		plan.rungs[0].config.rate *= 2;
+		fail_from(FAIL_MEMORY, ENOMEM, at, false);
+		struct error *error = lab_open(folder, &plan, "Q.json", NULL, &lab);
+		const bool struck = fail_end();
+		assert_non_null(error);
+		error_free(error);
+		plan_free(&plan);
+		lab_close(&lab);
+		if (!struck) break;
+	}
+	/* Somebody has put another corpus in the place of the source's. */
+	char *source = path_join(folder, "source.corpus");
+	cJSON *spec =
+	    cJSON_Parse("{\"source\": \"markov\", \"vocab\": 6, \"tokens\": 900, \"held_out_tokens\": 100, \"seed\": 2}");
+	expect_success(source_build(spec, "spec", source));
+	cJSON_Delete(spec);
+	expect_failure(open_lab(folder, false, &lab), ERROR_DATA, "its hash is ");
+	lab_close(&lab);
+	free(source);
 	/* No corpus at all. */
 	cJSON *root;
 	static const char bare[] = "{\"name\": \"n\", \"horizons\": [320], \"context\": 16, \"batch\": 2, \"rungs\": "
@@ -160,6 +186,146 @@ static void labs_that_are_refused(void **state) {
 	plan_free(&plan);
 	lab_close(&lab);
 	free(nothing);
+	folder_remove(folder);
+}
+
+/* The corpus need be named once; the plan is the same without it, and memory may be short. */
+static void the_corpus_of_a_lab_is_remembered(void **state) {
+	(void)state;
+	struct lab lab;
+	struct plan plan;
+	char *folder = folder_temporary(), *corpus = path_join(folder, "c.corpus"), *inside = path_join(folder, "lab");
+	cJSON *spec = cJSON_Parse("{\"source\": \"markov\", \"vocab\": 6, \"tokens\": 900, \"held_out_tokens\": 100}");
+	expect_success(source_build(spec, "spec", corpus));
+	cJSON_Delete(spec);
+	for (int round = 0; round < 2; round++)
+		for (long at = 1;; at++) {
+			parse_plan(&plan);
+			cJSON_Delete(plan.source);
+			plan.source = NULL;
+			if (round) fail_from(FAIL_MEMORY, ENOMEM, at, false);
+			struct error *error = lab_open(inside, &plan, "P.json", round ? NULL : corpus, &lab);
+			const bool struck = fail_end();
+			if (!error) assert_int_equal(lab.info.tokens[SPLIT_TRAIN], 900);
+			assert_true(struck || !error);
+			error_free(error);
+			plan_free(&plan);
+			lab_close(&lab);
+			if (!struck) break;
+		}
+	free(inside);
+	free(corpus);
+	folder_remove(folder);
+}
+
+/* ----------------------------------------------------------------------------------------------------------- the lock --- */
+
+static void put_owner(const char *path, const char *line) {
+	expect_success(file_write(path, line, strlen(line)));
+}
+
+/* Takes the lock and gives it back. */
+static struct error *take(const char *folder, double patience) {
+	int lock = -1;
+	struct error *error = lock_take(folder, patience, &lock);
+	if (lock >= 0) close(lock);
+	return error;
+}
+
+static struct error *take_while(const char *function, int number, bool lasting, const char *folder) {
+	fail_only(function, number, 1, lasting);
+	struct error *error = take(folder, 0);
+	assert_true(fail_end());
+	return error;
+}
+
+static void a_lock_while_something_fails(void **state) {
+	(void)state;
+	char *folder = folder_temporary(), *path = path_join(folder, "lock");
+	for (size_t w = 0; w < COUNT_OF(ways); w++)
+		for (long at = 1; !impossible(&ways[w]); at++) {
+			fail_from(ways[w].what, ways[w].number, at, ways[w].lasting);
+			struct error *error = take(folder, 1);
+			const bool struck = fail_end();
+			assert_true(struck || !error);
+			error_free(error);
+			if (!struck) break;
+		}
+	expect_failure(take_while("flock", EIO, false, folder), ERROR_FAILED, "cannot lock");
+	expect_success(take_while("flock", EINTR, false, folder));
+	expect_failure(take_while("flock", EINTR, true, folder), ERROR_FAILED, "cannot lock");
+	expect_failure(take_while("ftruncate", EIO, false, folder), ERROR_FAILED, "cannot write");
+	expect_failure(take_while("pwrite", ENOSPC, false, folder), ERROR_FAILED, "cannot write");
+	expect_success(take_while("gethostname", EPERM, false, folder));
+	expect_success(take_while("fopen", EACCES, true, folder)); /* without /proc there is no boot and no start */
+	struct text line = content(path);
+	assert_non_null(strstr(line.data, " start  boot  host "));
+	text_free(&line);
+	free(path);
+	folder_remove(folder);
+}
+
+/* A lock that somebody holds, in another process which lives until it is killed. */
+static pid_t holder(const char *path) {
+	int ready[2];
+	char byte;
+	assert_int_equal(pipe(ready), 0);
+	const pid_t child = fork();
+	if (child == 0) {
+		const int file = open(path, O_RDWR | O_CREAT, 0666);
+		if (flock(file, LOCK_EX) || write(ready[1], "r", 1) != 1) _exit(1);
+		for (;;) pause();
+	}
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	close(ready[1]);
+	return child;
+}
+
+static void a_lock_that_is_not_let_go(void **state) {
+	(void)state;
+	char *folder = folder_temporary(), *path = path_join(folder, "lock");
+	char line[200], host[64] = "";
+	gethostname(host, sizeof host - 1);
+	snprintf(line, sizeof line, "process 1 start 2 boot 3 host %s\n", host);
+	put_owner(path, line);
+	const pid_t child = holder(path);
+	/* Nobody can be ended: after waiting once more it is given up. */
+	fail_only("kill", EPERM, 1, true);
+	expect_failure(take(folder, 0.03), ERROR_FAILED, "in use by a process that does not say which");
+	assert_true(fail_end());
+	/* Nor found. */
+	fail_only("opendir", EACCES, 1, true);
+	expect_failure(take(folder, 0.03), ERROR_FAILED, "in use by a process that does not say which");
+	assert_true(fail_end());
+	fail_only("opendir", EACCES, 2, true);
+	expect_failure(take(folder, 0.03), ERROR_FAILED, "in use by a process that does not say which");
+	assert_true(fail_end());
+	fail_only("stat", EACCES, 1, true);
+	expect_failure(take(folder, 0.03), ERROR_FAILED, "in use by a process that does not say which");
+	assert_true(fail_end());
+	fail_only("fstat", EACCES, 1, true);
+	expect_failure(take(folder, 0.03), ERROR_FAILED, "in use by a process that does not say which");
+	assert_true(fail_end());
+	/* Whose name cannot be read may be anybody. */
+	fail_only("pread", EIO, 1, true);
+	expect_failure(take(folder, 60), ERROR_FAILED, "in use by a process that does not say which");
+	assert_true(fail_end());
+	/* Ctrl-C while one waits. */
+	const pid_t waiting = fork();
+	if (waiting == 0) {
+		interrupt_watch();
+		raise(SIGINT);
+		struct error *error = take(folder, 60);
+		_exit(error && error->kind == ERROR_INTERRUPTED ? 0 : 1);
+	}
+	int status;
+	waitpid(waiting, &status, 0);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	expect_success(take(folder, 0.03)); /* and this ends it */
+	waitpid(child, &status, 0);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	free(path);
 	folder_remove(folder);
 }
 
@@ -291,7 +457,7 @@ static void the_table_is_written_or_it_is_said(void **state) {
 			if (!struck) break;
 		}
 	/* A run that is said to be done and has no record is an error, not a row. */
-	jobs.items[jobs.count - 1].state = JOB_DONE;
+	for (int i = 0; i < jobs.count; i++) jobs.items[i].state = JOB_DONE;
 	expect_failure(points_write(&lab, &jobs), ERROR_DATA, "the run is not finished");
 	text_free(&whole);
 	jobs_free(&jobs);
@@ -305,6 +471,9 @@ int main(void) {
 	    cmocka_unit_test(beginning_a_lab),
 	    cmocka_unit_test(going_on_with_a_lab),
 	    cmocka_unit_test(labs_that_are_refused),
+	    cmocka_unit_test(the_corpus_of_a_lab_is_remembered),
+	    cmocka_unit_test(a_lock_while_something_fails),
+	    cmocka_unit_test(a_lock_that_is_not_let_go),
 	    cmocka_unit_test(a_corpus_that_is_gone),
 	    cmocka_unit_test(the_corpus_is_described_or_it_is_said),
 	    cmocka_unit_test(the_table_is_written_or_it_is_said),
