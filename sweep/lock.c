@@ -22,10 +22,12 @@
 
 static void read_word(const char *path, char *word, size_t size) {
 	*word = '\0';
-	FILE *file = fopen(path, "re");
-	if (!file) return;
-	if (fgets(word, (int)size, file)) word[strcspn(word, "\n")] = '\0';
-	fclose(file);
+	const int file = file_open(path, O_RDONLY | O_CLOEXEC);
+	if (file < 0) return;
+	const ssize_t length = read(file, word, size - 1);
+	word[length > 0 ? length : 0] = '\0';
+	word[strcspn(word, "\n")] = '\0';
+	close(file);
 }
 
 bool process_start(long process, char start[PROCESS_WORD]) {
@@ -33,14 +35,10 @@ bool process_start(long process, char start[PROCESS_WORD]) {
 	snprintf(path, sizeof path, "/proc/%ld/stat", process);
 	read_word(path, line, sizeof line);
 	/* Field 22; the second one is a name in parentheses, which may hold anything. */
-	const char *field = strrchr(line, ')');
-	for (int i = 2; field && i < 22; i++) {
-		field = strchr(field, ' ');
-		if (field) field++;
-	}
-	if (!field) return false;
-	snprintf(start, PROCESS_WORD, "%.*s", (int)strcspn(field, " "), field);
-	return true;
+	const char *second = strrchr(line, ')');
+	return sscanf(
+	           second ? second : "",
+	           ") %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %63s", start) == 1;
 }
 
 static struct lock_owner myself(void) {
@@ -101,12 +99,14 @@ static void end_holders(const struct stat *lock) {
 }
 
 static struct error *in_use(const char *folder, const struct lock_owner *owner) {
-	if (!owner)
-		return error_new(
-		    ERROR_FAILED, "%s is in use by a process that does not say which; `fuser %s/lock` may", folder, folder);
 	return error_new(
 	    ERROR_FAILED, "%s is in use by another sweep (process %ld on %s); wait for it, or stop it with: kill -INT %ld",
 	    folder, owner->process, owner->host, owner->process);
+}
+
+static struct error *in_use_by_somebody(const char *folder) {
+	return error_new(
+	    ERROR_FAILED, "%s is in use by a process that does not say which; `fuser %s/lock` may", folder, folder);
 }
 
 /* Without waiting: errno is EWOULDBLOCK when somebody has it. */
@@ -129,9 +129,9 @@ static struct error *take_over(const char *folder, double patience, int descript
 		const bool known = read_owner(descriptor, &owner);
 		const double waited = clock_seconds() - begin;
 		if (known && lock_owner_alive(&owner)) return in_use(folder, &owner);
-		if (!known && waited > NAME_SECONDS) return in_use(folder, NULL);
+		if (!known && waited > NAME_SECONDS) return in_use_by_somebody(folder);
 		if (waited > patience) {
-			if (ended || fstat(descriptor, &status)) return in_use(folder, NULL);
+			if (ended || fstat(descriptor, &status)) return in_use_by_somebody(folder);
 			end_holders(&status);
 			ended = true;
 			begin = clock_seconds();
