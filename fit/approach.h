@@ -116,8 +116,8 @@ struct fit_expected fit_expected_errors(const struct fit_information *known);
 double fit_expected_log_N(const struct fit_information *known, double C); /* of ln N*(C); of ln D* the same */
 double fit_expected_log_loss(const struct fit_information *known, double N, double D); /* of the law there, in ln L */
 
-/* Standard errors of the Huber fit (delta FIT_DELTA) over those of least squares, for normal errors of ln L with standard
- * deviation `noise` (Huber 1964): 1 for noise far below delta, sqrt(pi/2) far above. */
+/* Standard errors of the Huber fit over those of least squares, for normal errors of ln L with standard deviation `noise`
+ * (Huber 1964): next to 1, because delta is FIT_ADAPTED of them or more. */
 double fit_huber_inflation(double noise);
 
 /* ------------------------------------------------------------------------------------------ planned points (planned.c) --- */

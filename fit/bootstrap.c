@@ -289,7 +289,8 @@ struct error *fit_bootstrap(
 	TRY(surface_table_with_chance(points, result, &table, &settings));
 	surface_centred(&table, &result->surface, x);
 	const struct resampling how = {.method = method, .count = count, .seed = seed, .stream = "surface"};
-	struct error *error = resample(&law_chinchilla, &table, x, &how, &resamples);
+	struct law law = surface_law(&result->method);
+	struct error *error = resample(&law, &table, x, &how, &resamples);
 	if (error) goto done;
 	replicates->surfaces = array_new(count + 1, sizeof *replicates->surfaces);
 	if (!replicates->surfaces) {

@@ -303,7 +303,9 @@ static struct error *solve_it(
 	TRY(selection_table(&chosen->selection, form, options->unique, &chosen->table));
 	TRY(law_bind(form, &options->method, &chosen->table, &chosen->law));
 	TRY(check_design(chosen, all));
-	TRY(law_solve(&chosen->law, &chosen->table, HELD_NONE, &chosen->solution));
+	TRY(law_solve_adapting(&chosen->law, &chosen->table, &chosen->solution, &chosen->published));
+	chosen->adapted = chosen->law.criterion.adapts;
+	if (chosen->adapted) chosen->method.delta = chosen->law.criterion.delta; /* and so for profiles and rivals */
 	if (!isfinite(chosen->solution.objective))
 		return error_new(
 		    ERROR_DATA,
@@ -356,7 +358,7 @@ static struct error *go_on(
 	TRY(make_predictions(points, options, chosen));
 	/* Laws of N and D meet laws of C on the frontier, as they do without --law. */
 	enum fit_variable along = chosen->law.variables == 1 ? chosen->selection.variable : options->variable;
-	TRY(fit_compare(points, &options->method, along, options->all, options->unique, &chosen->comparison));
+	TRY(fit_compare(points, &chosen->method, along, options->all, options->unique, &chosen->comparison));
 	add_warnings(chosen);
 	return NULL;
 }

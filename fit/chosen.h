@@ -36,7 +36,8 @@ struct chosen {
 	struct fit_method method;
 	struct selection selection;
 	struct table table;
-	struct solution solution;
+	struct solution solution, published; /* the second with FIT_DELTA */
+	bool adapted;                        /* delta was chosen by the misses */
 	struct fit_certificate certificate;
 	bool converged;
 	struct chosen_parameter parameters[MOST_PARAMETERS];
@@ -81,9 +82,6 @@ MUST_CHECK struct error *law_named(const char *name, const struct law **law);
 /* --law help: names, formulas, parameters, papers. */
 void laws_help(struct text *out);
 
-/* What is minimised, in words. */
-void criterion_in_words(const struct criterion *criterion, struct text *out);
-
 MUST_CHECK struct error *chosen_to_json(const struct chosen *chosen, cJSON **root);
 void chosen_summary(const struct chosen *chosen, const char *source, struct text *out);
 
@@ -97,8 +95,10 @@ struct law_options {
 	const struct option_list *fix;
 	const struct fit_options *how;
 };
-/* Do the options ask for more than Chinchilla's law by Huber's objective? */
+/* Do the options ask for another law than Chinchilla's with all of its parameters free, or for bounds instead of a middle? */
 bool law_is_chosen(const struct law_options *options);
+/* What is to be made least. ERROR_USAGE for a name that there is not, and for options of another objective. */
+MUST_CHECK struct error *law_options_objective(const struct law_options *options, struct fit_method *method);
 MUST_CHECK struct error *law_command(const struct law_options *options);
 
 /* Profile intervals of the free parameters (chosen_profile.c). */

@@ -52,6 +52,19 @@ static void add_parameters(struct writer *writer, cJSON *root, const struct chos
 	}
 	if (!isnan(chosen->a)) interval(writer, intervals, "a", chosen->a_interval);
 	number(writer, root, "objective", chosen->objective);
+	bool huber = chosen->law.criterion.kind == OBJECTIVE_HUBER;
+	number(writer, root, "delta", huber ? chosen->law.criterion.delta : NAN);
+	boolean(writer, root, "adapted", chosen->adapted);
+	if (chosen->adapted && chosen->law.criterion.delta > FIT_DELTA) {
+		double published[MOST_PARAMETERS];
+		cJSON *object = object_in(writer, root, "published"), *parameters = object_in(writer, object, "parameters");
+		law_publish(&chosen->law, &chosen->table, chosen->published.x, published);
+		number(writer, object, "delta", FIT_DELTA);
+		for (int j = 0; j < chosen->count; j++) number(writer, parameters, chosen->parameters[j].name, published[j]);
+		number(writer, object, "objective", chosen->published.objective);
+		number(writer, object, "starts", chosen->published.starts);
+		number(writer, object, "agreeing", chosen->published.agreeing);
+	}
 	number(writer, root, "rms", chosen->rms);
 	boolean(writer, root, "converged", chosen->converged);
 }

@@ -77,12 +77,35 @@ static void put_minima(const struct chosen *chosen, struct text *out) {
 	}
 }
 
+/* The minimum that publications would print, where delta was chosen. */
+static void put_published(const struct chosen *chosen, struct text *out) {
+	double published[MOST_PARAMETERS];
+	char value[SHORT];
+	struct text words = {0};
+	if (!chosen->adapted || !(chosen->law.criterion.delta > FIT_DELTA) || !isfinite(chosen->published.objective))
+		return;
+	law_publish(&chosen->law, &chosen->table, chosen->published.x, published);
+	text_add(&words, "with delta %g:", FIT_DELTA);
+	for (int j = 0; j < chosen->count; j++)
+		if (!chosen->parameters[j].held)
+			text_add(&words, " %s %s", chosen->parameters[j].name, exactly(published[j], value));
+	text_add(
+	    &words, " objective %.10g, %d of %d starts", chosen->published.objective, chosen->published.agreeing,
+	    chosen->published.starts);
+	out->failed |= words.failed;
+	if (words.data) wrapped(out, "  published  ", "             ", words.data);
+	text_free(&words);
+}
+
 static void put_certificate(const struct chosen *chosen, struct text *out) {
 	const struct fit_certificate *certificate = &chosen->certificate;
 	struct text words = {0};
 	criterion_in_words(&chosen->law.criterion, &words);
 	text_add(out, "  %-10s %.10g\n", "objective", chosen->objective);
-	text_add(out, "             the %s\n", words.data ? words.data : "");
+	text_add(
+	    out, "             the %s%s\n", words.data ? words.data : "",
+	    chosen->adapted && chosen->law.criterion.delta > FIT_DELTA ? " (by the misses)" : "");
+	put_published(chosen, out);
 	text_add(out, "  %-10s %.4g %% rms of ln(predicted / loss)", "residuals", 100 * chosen->rms);
 	if (!isnan(chosen->noise.rung))
 		text_add(out, "; %.2g %% a point, %.2g %% a rung", 100 * chosen->noise.point, 100 * chosen->noise.rung);

@@ -205,9 +205,10 @@ static struct error *run(const char *path, const struct command_options *options
 		if (!how.published_starts) return law_command(&law);
 		return error_new(
 		    ERROR_USAGE,
-		    "--starts %s: those are of the law chinchilla with its own objective; leave out what names another",
+		    "--starts %s: those are of the law chinchilla, all of its parameters free; leave out what says otherwise",
 		    options->starts);
 	}
+	TRY(law_options_objective(&law, &how.method));
 	struct stat status;
 	bool lab = stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 	struct fit_input input = options->input;

@@ -11,10 +11,10 @@
 
 bool law_is_chosen(const struct law_options *options) {
 	return strcmp(options->law, "chinchilla") != 0 || options->tied || options->fix->count > 0 || options->unique ||
-	       strcmp(options->objective, "huber") != 0 || options->delta > 0 || options->over > 0 || options->under > 0;
+	       strcmp(options->objective, "asymmetric") == 0;
 }
 
-static struct error *objective_of(const struct law_options *options, struct fit_method *method) {
+struct error *law_options_objective(const struct law_options *options, struct fit_method *method) {
 	static const char *const names[] = {
 	    [OBJECTIVE_HUBER] = "huber",
 	    [OBJECTIVE_SQUARES] = "squares",
@@ -117,7 +117,7 @@ struct error *law_command(const struct law_options *options) {
 	const struct law *form;
 	how.method.tied = options->tied;
 	TRY(law_named(options->law, &form)); /* before a long table is read */
-	TRY(objective_of(options, &how.method));
+	TRY(law_options_objective(options, &how.method));
 	if (options->unique) {
 		input.extra = &extra;
 		input.extra_count = 1;

@@ -189,11 +189,30 @@ static double error_of(const struct contest *contest, int contender, int other, 
 	return rows > 0 ? sqrt(squares / rows) : NAN;
 }
 
+/* One delta for all, or their likelihoods could not be compared: where it is to be chosen, the one that the misses of the law
+ * ask for which misses least. */
+static struct error *adapt(struct contest *contest) {
+	double least = INFINITY, scale;
+	if (contest->count == 0 || !contest->contenders[0].law.criterion.adapts) return NULL;
+	for (int c = 0; c < contest->count; c++) {
+		const struct contender *contender = &contest->contenders[c];
+		TRY(law_scale(&contender->law, &contest->table, contender->solution.x, &scale));
+		least = fmin(least, scale); /* NaN: no degree of freedom */
+	}
+	for (int c = 0; c < contest->count; c++) {
+		struct contender *contender = &contest->contenders[c];
+		contender->law.criterion.delta = delta_for(least);
+		TRY(law_solve(&contender->law, &contest->table, HELD_NONE, &contender->solution));
+	}
+	return NULL;
+}
+
 /* Solves every law, runs the folds and appends a line for each. */
 static struct error *run_contest(struct contest *contest, struct fit_comparison *comparison) {
 	int first = comparison->count;
 	for (int c = 0; c < contest->count; c++)
 		TRY(law_solve(&contest->contenders[c].law, &contest->table, HELD_NONE, &contest->contenders[c].solution));
+	TRY(adapt(contest));
 	TRY(run_folds(contest));
 	double lowest = INFINITY;
 	for (int c = 0; c < contest->count && comparison->count < FIT_MOST_COMPARED; c++) {

@@ -140,7 +140,7 @@ static struct error *fit_count(
 	struct fit_design design;
 	TRY(fit_design_of(copy, &design));
 	if (!design.surface) return NULL;
-	TRY(fit_surface_solve(copy, &result));
+	TRY(fit_surface_solve(copy, &fit->options.method, &result));
 	struct error *error = NULL;
 	if (result.converged)
 		error = fit_bootstrap(copy, &result, fit->options.resampling, draws, (uint64_t)fit->options.seed, &replicates);

@@ -123,7 +123,7 @@ double fit_curve_loss(const struct fit_curve *curve, double x) {
 
 /* The parameters of `law` at x as E, k and exponent of the curve. */
 static void parameters_of(const struct law *law, const struct table *table, const double *x, double out[3]) {
-	bool floor = law == &law_power_floor;
+	bool floor = law->linear == 2;
 	double scale = exp(table->mean_y);
 	out[0] = floor ? scale * x[0] : 0;
 	out[2] = x[law->linear];
@@ -131,8 +131,10 @@ static void parameters_of(const struct law *law, const struct table *table, cons
 }
 
 static struct error *fit_one(
-    const struct selection *selection, const struct law *law, size_t replicates, uint64_t seed,
+    const struct selection *selection, const struct fit_method *method, size_t replicates, uint64_t seed,
     struct fit_curve *curve) {
+	struct law form = curve->floor ? law_power_floor : law_power, *law = &form;
+	form.criterion = criterion_of(method);
 	struct table table;
 	struct solution solution;
 	struct resamples resamples = {0};
@@ -141,17 +143,17 @@ static struct error *fit_one(
 	TRY(selection_table(selection, law, NULL, &table));
 	for (size_t i = 0; i < table.count; i++) table.group[i] = (int)i; /* on a slice every rung has one point */
 	table.groups = (int)table.count;
-	error = law_solve(law, &table, HELD_NONE, &solution);
+	error = law_solve_adapting(law, &table, &solution, NULL);
 	if (error) goto done;
 	law_certify(law, &table, &solution, &curve->certificate);
 	parameters_of(law, &table, solution.x, parameters);
 	curve->E = parameters[0];
 	curve->k = parameters[1];
 	curve->exponent = parameters[2];
-	curve->objective = solution.objective;
+	curve->objective = law_objective(law, &table, solution.x);
 	curve->rms = law_rms(law, &table, solution.x);
 	curve->converged = !curve->certificate.doubt;
-	curve->at_bound = law == &law_power_floor ? solution.at_bound : solution.at_bound << 1;
+	curve->at_bound = curve->floor ? solution.at_bound : solution.at_bound << 1;
 	struct fit_interval *intervals[3] = {&curve->E_interval, &curve->k_interval, &curve->exponent_interval};
 	for (int j = 0; j < 3; j++) *intervals[j] = (struct fit_interval){NAN, NAN};
 	if (replicates == 0) goto done;
@@ -180,21 +182,20 @@ done:
 }
 
 struct error *fit_curves(
-    const struct fit_points *points, size_t replicates, uint64_t seed, struct fit_curve curves[FIT_CURVES],
-    int *count) {
+    const struct fit_points *points, const struct fit_method *method, size_t replicates, uint64_t seed,
+    struct fit_curve curves[FIT_CURVES], int *count) {
 	struct error *error = NULL;
 	*count = 0;
 	for (enum fit_variable variable = FIT_N; variable <= FIT_C && !error; variable++) {
 		struct selection selection;
 		TRY(select_rows(points, variable, false, &selection));
 		for (int floor = 0; floor < 2 && !error; floor++) {
-			const struct law *law = floor ? &law_power_floor : &law_power;
-			int p = law_parameters(law);
+			int p = law_parameters(floor ? &law_power_floor : &law_power);
 			if (selection.count <= (size_t)p || selection_distinct(&selection) < p) continue;
 			struct fit_curve *curve = &curves[(*count)++];
 			*curve =
 			    (struct fit_curve){.variable = variable, .floor = floor, .points = selection.count, .at = selection.at};
-			error = fit_one(&selection, law, replicates, seed, curve);
+			error = fit_one(&selection, method, replicates, seed, curve);
 		}
 		selection_free(&selection);
 	}

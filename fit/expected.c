@@ -1,5 +1,6 @@
 /* expected.c - how well a design determines the surface, before anything is measured. */
 #include "fit/approach.h"
+#include "fit/law.h"
 
 #include "fit/numeric.h"
 
@@ -138,7 +139,7 @@ double fit_expected_log_loss(const struct fit_information *known, double N, doub
 
 double fit_huber_inflation(double noise) {
 	if (!(noise > 0)) return 1;
-	double k = FIT_DELTA / noise, inside = 2 * normal_below(k) - 1;
+	double k = delta_for(noise) / noise, inside = 2 * normal_below(k) - 1;
 	double psi = inside - 2 * k * normal_density(k) + 2 * k * k * normal_below(-k); /* E[psi^2] over the variance */
 	return sqrt(psi) / inside;
 }

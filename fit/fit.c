@@ -51,7 +51,7 @@ static struct error *fit_surface_part(
     const struct fit_points *points, const struct fit_options *options, struct fit *fit) {
 	size_t count = (size_t)options->replicates;
 	uint64_t seed = (uint64_t)options->seed;
-	TRY(fit_surface_solve(points, &fit->surface));
+	TRY(fit_surface_solve(points, &options->method, &fit->surface));
 	if (options->published_starts) TRY(fit_surface_from_published_starts(points, &fit->surface, &fit->starts));
 	TRY(fit_lack_of_fit_of(points, &fit->surface, &fit->lack_of_fit));
 	TRY(fit_bootstrap(points, &fit->surface, options->resampling, count, seed, &fit->replicates));
@@ -65,7 +65,7 @@ static struct error *fit_surface_part(
 	fit->intervals[3] = fit->profiles[PROFILE_ALPHA].interval;
 	fit->intervals[4] = fit->profiles[PROFILE_BETA].interval;
 	fit->allocation.a_interval = fit->profiles[PROFILE_A].interval;
-	TRY(fit_predict_largest(points, options->resampling, count, seed, &fit->prediction));
+	TRY(fit_predict_largest(points, &options->method, options->resampling, count, seed, &fit->prediction));
 	if (fit->surface.converged) TRY(answer(fit));
 	size_t draws = count < ISOFLOP_DRAWS ? count : ISOFLOP_DRAWS;
 	TRY(fit_isoflop_interval(
@@ -84,16 +84,18 @@ struct error *fit_all(const struct fit_points *points, const struct fit_options 
 	*fit = (struct fit){.points = points, .options = *options, .isoflop_interval = {NAN, NAN}};
 	struct error *error = fit_design_of(points, &fit->design);
 	if (!error) {
-		error =
-		    fit_curves(points, (size_t)options->replicates, (uint64_t)options->seed, fit->curves, &fit->curve_count);
+		error = fit_curves(
+		    points, &options->method, (size_t)options->replicates, (uint64_t)options->seed, fit->curves,
+		    &fit->curve_count);
 	}
 	if (!error) error = fit_seed_noise_of(points, &fit->seed_noise);
 	if (!error) error = fit_isoflop(points, &fit->isoflops);
 	if (!error && fit->design.surface) error = fit_surface_part(points, options, fit);
 	if (!error) {
-		struct fit_method plain = {0};
+		/* By one objective, the one that the surface was fitted with. */
+		const struct fit_method *method = fit->fitted ? &fit->surface.method : &options->method;
 		enum fit_variable along = options->along ? *options->along : FIT_C;
-		error = fit_compare(points, &plain, along, options->all_points, NULL, &fit->comparison);
+		error = fit_compare(points, method, along, options->all_points, NULL, &fit->comparison);
 	}
 	if (!error) error = fit_approach(fit);
 	if (!error) error = fit_warn(fit);

@@ -187,10 +187,10 @@ static struct error *look_by_power(
     const struct fit_points *points, const struct forecast_options *options, struct forecast *forecast) {
 	struct table table;
 	struct solution solution;
+	struct law law = law_power_of_two;
 	TRY(surface_table(points, &table));
-	struct error *error = law_solve(&law_power_of_two, &table, HELD_NONE, &solution);
-	if (!error)
-		error = look_by_refits(&law_power_of_two, &table, solution.x, "pure power", BY_POWER, options, forecast);
+	struct error *error = law_solve_adapting(&law, &table, &solution, NULL);
+	if (!error) error = look_by_refits(&law, &table, solution.x, "pure power", BY_POWER, options, forecast);
 	table_free(&table);
 	return error;
 }

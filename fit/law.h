@@ -77,6 +77,7 @@ struct criterion {
 	enum fit_objective kind;
 	double delta;       /* where huber turns from a parabola to a line; the rounding of the asymmetric one's corner */
 	double over, under; /* factors for predictions above and below the measurement */
+	bool adapts;        /* huber: law_solve_adapting is to choose delta */
 };
 
 /* Rows of a table side by side: what a law predicts for each, and its derivatives. bend holds the lower triangle. */
@@ -133,7 +134,7 @@ extern const struct law law_exponential, law_stretched, law_logistic, law_bnsl; 
 /* All that users can name, in the order of --law help; NULL at the end (laws.c). */
 const struct law *law_at(int index);
 
-#define CRITERION_HUBER ((struct criterion){OBJECTIVE_HUBER, FIT_DELTA, 1, 1})
+#define CRITERION_HUBER ((struct criterion){OBJECTIVE_HUBER, FIT_DELTA, 1, 1, true})
 
 /* Boxes and grids that most laws share. Coefficients are in units of the geometric mean loss at the centre; the grid over
  * an exponent is wide enough for every one that has been published and then some. */
@@ -158,6 +159,10 @@ static inline bool law_tied(const struct law *law, int parameter) {
  * ones. ERROR_USAGE for a parameter that the law does not have or a value that it cannot take. */
 MUST_CHECK struct error *law_bind(
     const struct law *form, const struct fit_method *method, const struct table *table, struct law *law);
+/* What `method` makes least. */
+struct criterion criterion_of(const struct fit_method *method);
+/* The same in words (laws.c). */
+void criterion_in_words(const struct criterion *criterion, struct text *out);
 /* Adds `tie`, of a parameter that is not tied yet. */
 void law_tie(struct law *law, struct tie tie);
 /* Puts the tied parameters of x where their ties want them. */
@@ -232,6 +237,8 @@ double law_sum(
 double law_mean_miss(const struct law *law, const struct table *table, const double *x, bool squared);
 /* The sum as it is told to users: in units of the table, without halves, corners not rounded (fit_objective in fit.h). */
 double law_objective(const struct law *law, const struct table *table, const double *x);
+/* What law_objective is over law_sum, for all but the asymmetric criterion. */
+double objective_unit(const struct criterion *criterion, const struct table *table);
 
 /* A free parameter that the search must leave at a value, in centred coordinates; index -1: none. */
 struct held {
@@ -243,6 +250,15 @@ struct held {
 /* The lowest minimum found from all parts of the grid, with its evidence. */
 MUST_CHECK struct error *law_solve(
     const struct law *law, const struct table *table, struct held held, struct solution *solution);
+
+/* The same where the criterion adapts: solved with FIT_DELTA, and then with the delta that the misses of that solution ask
+ * for (delta_for), which stays in *law. *published, unless it is NULL, becomes the first solution. */
+MUST_CHECK struct error *law_solve_adapting(
+    struct law *law, const struct table *table, struct solution *solution, struct solution *published);
+/* FIT_ADAPTED scales, rounded up to two digits, but at least FIT_DELTA (adapt.c). */
+double delta_for(double scale);
+/* Robust standard deviation of ln(predicted / loss): its median size, less the free parameters. NaN without freedom. */
+MUST_CHECK struct error *law_scale(const struct law *law, const struct table *table, const double *x, double *scale);
 
 /* The lowest minimum that is reached from `starts` (count, p), each polished, on all threads; *agreeing: how many came
  * there. Starts outside the box of the search begin at its edge. */
@@ -272,6 +288,8 @@ void law_certify(
 void certificate_in_words(
     const struct fit_certificate *certificate, const char *const *names, uint32_t at_bound, struct text *out);
 
+/* Chinchilla's law with what `method` makes least; ties and held parameters are not regarded. */
+struct law surface_law(const struct fit_method *method);
 /* The points as the surface's table, clusters included; and between its parameters and E, A, B, alpha, beta (surface.c). */
 MUST_CHECK struct error *surface_table(const struct fit_points *points, struct table *table);
 struct fit_surface surface_of(const struct table *table, const double *x);

@@ -22,11 +22,11 @@ struct fit_held {
 };
 #define FIT_MOST_HELD 8
 
-/* How a law is fitted. All zero: Chinchilla's law, Huber's objective with FIT_DELTA, every parameter free. */
+/* How a law is fitted. All zero: Chinchilla's law, Huber's objective with a delta that suits the noise, every parameter free. */
 struct fit_method {
 	const char *law; /* NULL: "chinchilla" */
 	enum fit_objective objective;
-	double delta;       /* 0: FIT_DELTA, or FIT_CORNER */
+	double delta;       /* of huber, 0: chosen by the misses, see FIT_ADAPTED; of asymmetric, 0: FIT_CORNER */
 	double over, under; /* 0: 1 */
 	bool tied;          /* alpha = beta */
 	struct fit_held held[FIT_MOST_HELD];

@@ -106,7 +106,7 @@ static struct error *probe(
 struct error *fit_outlook_at(
     const struct fit_points *points, const struct fit_surface_result *result, const struct fit_replicates *replicates,
     double N, double D, uint64_t seed, struct fit_outlook *outlook) {
-	const struct law *law = &law_chinchilla;
+	const struct law form = surface_law(&result->method), *law = &form;
 	struct table table, with = {0};
 	struct settings settings;
 	int *setting = NULL;
@@ -124,7 +124,7 @@ struct error *fit_outlook_at(
 		error = error_memory(law_work_size(law, &with));
 		goto done;
 	}
-	struct search search = {.law = law, .table = &with, .work = work, .minimum = result->objective};
+	struct search search = {.law = law, .table = &with, .work = work, .minimum = result->minimum};
 	struct calibration calibration = {
 	    .how = {.method = replicates->method, .seed = seed},
 	    .noise = replicates->noise,

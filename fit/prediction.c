@@ -26,11 +26,14 @@ static int by_horizon(const void *a, const void *b, void *context) {
 
 /* k N^-p D^-q of the same points, at every point of the prediction. */
 static struct error *add_baseline(
-    const struct fit_points *all, const struct fit_points *smaller, struct fit_prediction *prediction) {
+    const struct fit_points *all, const struct fit_points *smaller, const struct fit_method *method,
+    struct fit_prediction *prediction) {
 	struct table table;
 	struct solution solution;
+	struct law law = law_power_of_two;
+	law.criterion = criterion_of(method);
 	TRY(surface_table(smaller, &table));
-	struct error *error = law_solve(&law_power_of_two, &table, HELD_NONE, &solution);
+	struct error *error = law_solve_adapting(&law, &table, &solution, NULL);
 	for (size_t k = 0; k < prediction->count && !error; k++) {
 		const struct fit_point *point = &all->items[prediction->points[k].point];
 		double u[2] = {log(point->N) - table.mean_u[0], log(point->D) - table.mean_u[1]};
@@ -71,8 +74,8 @@ static struct error *add_intervals(
 }
 
 struct error *fit_predict_largest(
-    const struct fit_points *points, enum fit_resampling method, size_t replicates, uint64_t seed,
-    struct fit_prediction *prediction) {
+    const struct fit_points *points, const struct fit_method *method, enum fit_resampling resampling, size_t replicates,
+    uint64_t seed, struct fit_prediction *prediction) {
 	*prediction = (struct fit_prediction){0};
 	for (size_t i = 0; i < points->count; i++) prediction->N = fmax(prediction->N, points->items[i].N);
 	struct fit_points smaller;
@@ -97,7 +100,7 @@ struct error *fit_predict_largest(
 		error = error_memory(points->count * sizeof *prediction->points);
 		goto done;
 	}
-	error = fit_surface_solve(&smaller, &result);
+	error = fit_surface_solve(&smaller, method, &result);
 	if (error) goto done;
 	prediction->surface = result.surface;
 	for (size_t i = 0; i < points->count; i++) {
@@ -112,9 +115,9 @@ struct error *fit_predict_largest(
 		double loss = points->items[prediction->points[k].point].loss;
 		prediction->error += fabs(prediction->points[k].predicted / loss - 1) / (double)prediction->count;
 	}
-	error = add_baseline(points, &smaller, prediction);
+	error = add_baseline(points, &smaller, method, prediction);
 	if (error) goto done;
-	error = fit_bootstrap(&smaller, &result, method, replicates, seed, &refits);
+	error = fit_bootstrap(&smaller, &result, resampling, replicates, seed, &refits);
 	if (error) goto done;
 	error = add_intervals(points, &refits, seed, prediction);
 	prediction->made = !error;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define MOST_STEPS 60
+#define FAR 40                   /* standard deviations that no normal error reaches */
 #define EDGE_DIGITS 1e-9         /* of the range searched: how exactly an end of the interval is found */
 #define THRESHOLD_TREND_MOST 1.5 /* how far beyond the places where it was measured a threshold is extrapolated */
 
@@ -102,7 +103,8 @@ double threshold_of_independent(const struct law *law, const struct table *table
 		work[i] = log(law->predict(x, table->u + i * (size_t)table->variables, NULL, NULL)) - table->y[i];
 	double scale = robust_scale(work, table->count, p, work + table->count);
 	if (!(scale > 0)) return 0;
-	double c = law->criterion.delta / scale, t = student_quantile((1 + FIT_LEVEL) / 2, freedom);
+	double c = law->criterion.kind == OBJECTIVE_HUBER ? law->criterion.delta / scale : FAR,
+	       t = student_quantile((1 + FIT_LEVEL) / 2, freedom);
 	double inside = 2 * normal_below(c) - 1;
 	double psi_squared = scale * scale * (inside - 2 * c * normal_density(c) + 2 * c * c * normal_below(-c));
 	return psi_squared / inside * t * t / 2;

@@ -77,6 +77,11 @@ static struct error *profile_one(
 		to = fmin(quantity->most, search->estimate + 0.01);
 	}
 	trace(search, from, to, unit, profile);
+	double told = objective_unit(&search->law->criterion, search->table);
+	for (size_t i = 0; i < profile->count; i++) profile->curve[i].objective *= told;
+	profile->threshold *= told;
+	profile->threshold_low *= told;
+	profile->threshold_high *= told;
 	return NULL;
 }
 
@@ -118,7 +123,7 @@ static struct quantity quantity_of(
 struct error *fit_profiles(
     const struct fit_points *points, const struct fit_surface_result *result, enum fit_resampling method,
     size_t replicates, uint64_t seed, struct fit_profile profiles[FIT_PROFILES]) {
-	const struct law *law = &law_chinchilla;
+	const struct law form = surface_law(&result->method), *law = &form;
 	struct table table;
 	struct settings settings;
 	struct law held[FIT_PROFILES];
@@ -132,7 +137,7 @@ struct error *fit_profiles(
 		error = error_memory(law_work_size(law, &table) + 2 * table.count * sizeof *work);
 		goto done;
 	}
-	struct search search = {.law = law, .table = &table, .work = work, .minimum = result->objective};
+	struct search search = {.law = law, .table = &table, .work = work, .minimum = result->minimum};
 	struct calibration calibration = {
 	    .how = {
 	        .method = method,
@@ -158,7 +163,7 @@ struct error *fit_profiles(
 		search.quantity = quantities[k];
 		search.estimate = estimates[k];
 		search.threshold = thresholds[k];
-		profiles[k].threshold_independent = independent;
+		profiles[k].threshold_independent = independent * objective_unit(&law->criterion, &table);
 		error =
 		    profile_one(&search, imposes ? &calibration : NULL, k == PROFILE_E ? exp(table.mean_y) : 1, &profiles[k]);
 	}

@@ -98,6 +98,33 @@ static void add_certificate(struct writer *writer, cJSON *root, const struct fit
 	}
 }
 
+/* What was made least, the value that it has, and the minimum that publications would print. */
+static void add_objective(struct writer *writer, cJSON *root, const struct fit *fit) {
+	const struct fit_surface_result *result = &fit->surface;
+	const struct fit_published *published = &result->published;
+	struct criterion criterion = criterion_of(fit->fitted ? &result->method : &fit->options.method);
+	struct text words = {0};
+	criterion_in_words(&criterion, &words);
+	string(writer, root, "minimised", words.data ? words.data : "");
+	if (words.failed) writer->failed = true;
+	text_free(&words);
+	bool huber = criterion.kind == OBJECTIVE_HUBER && fit->fitted;
+	number(writer, root, "delta", huber ? criterion.delta : NAN);
+	boolean(writer, root, "adapted", fit->fitted && result->adapted);
+	number(writer, root, "objective", fit->fitted ? result->objective : NAN);
+	if (!fit->fitted || !published->made) return;
+	cJSON *object = object_in(writer, root, "published");
+	number(writer, object, "delta", FIT_DELTA);
+	cJSON *parameters = object_in(writer, object, published->converged ? "parameters" : "unconverged");
+	for (int i = 0; i < FIT_SURFACE_PARAMETERS; i++)
+		number(writer, parameters, parameter_names[i], fit_parameter(&published->surface, i));
+	number(writer, object, "objective", published->objective);
+	boolean(writer, object, "converged", published->converged);
+	string(writer, object, "doubt", published->doubt);
+	number(writer, object, "starts", published->starts);
+	number(writer, object, "agreeing", published->agreeing);
+}
+
 static void add_surface(struct writer *writer, cJSON *root, const struct fit *fit) {
 	cJSON *parameters = object_in(writer, root, "parameters"), *identified = object_in(writer, root, "identified");
 	cJSON *refused = object_in(writer, root, "refused"), *solution = object_in(writer, root, "solution");
@@ -118,7 +145,7 @@ static void add_surface(struct writer *writer, cJSON *root, const struct fit *fi
 		if (fit->refused[i])
 			string(writer, refused, i < FIT_SURFACE_PARAMETERS ? parameter_names[i] : "a", fit->refused[i]);
 	boolean(writer, identified, "a", fit->fitted && fit->identified_a);
-	number(writer, root, "objective", fit->fitted ? fit->surface.objective : NAN);
+	add_objective(writer, root, fit);
 	number(writer, root, "rms", fit->fitted ? fit->surface.rms : NAN);
 	boolean(writer, root, "converged", fit->fitted && fit->surface.converged);
 	if (!fit->fitted) return;

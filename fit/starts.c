@@ -11,7 +11,7 @@
 
 struct error *fit_surface_from_published_starts(
     const struct fit_points *points, struct fit_surface_result *result, struct fit_starts *starts) {
-	const struct law *law = &law_chinchilla;
+	const struct law form = surface_law(&result->method), *law = &form;
 	const int count = EXPONENTS * EXPONENTS * FLOORS * COEFFICIENTS * COEFFICIENTS;
 	struct table table;
 	struct solution best;
@@ -39,11 +39,11 @@ struct error *fit_surface_from_published_starts(
 	struct error *error = law_solve_from(law, &table, x, count, &best, &starts->agreeing);
 	if (!error) {
 		starts->count = count;
-		starts->objective = best.objective;
+		starts->objective = best.objective * objective_unit(&law->criterion, &table);
 		starts->found = surface_of(&table, best.x);
 		double zero = 1e-26 * (double)points->count; /* residuals of 1e-13 */
-		starts->lower = best.objective < result->objective * (1 - 1e-9) - zero;
-		starts->missed = best.objective > result->objective * (1 + 1e-9) + zero;
+		starts->lower = best.objective < result->minimum * (1 - 1e-9) - zero;
+		starts->missed = best.objective > result->minimum * (1 + 1e-9) + zero;
 		if (starts->lower) {
 			result->converged = false;
 			result->certificate.doubt = "the published starts found a lower minimum than the grid";

@@ -132,7 +132,15 @@ done:
 	return error;
 }
 
-struct error *fit_surface_solve(const struct fit_points *points, struct fit_surface_result *result) {
+struct law surface_law(const struct fit_method *method) {
+	struct law law = law_chinchilla;
+	law.criterion = criterion_of(method);
+	return law;
+}
+
+struct error *fit_surface_solve(
+    const struct fit_points *points, const struct fit_method *method, struct fit_surface_result *result) {
+	const struct fit_method plain = {0};
 	struct fit_design design;
 	*result = (struct fit_surface_result){0};
 	TRY(fit_design_of(points, &design));
@@ -145,15 +153,33 @@ struct error *fit_surface_solve(const struct fit_points *points, struct fit_surf
 		    design.points, design.sizes, design.horizons, design.one_line ? ", D a function of N," : "");
 	}
 	struct table table;
-	struct solution solution;
+	struct solution solution, published;
 	TRY(surface_table(points, &table));
-	struct error *error = law_solve(&law_chinchilla, &table, HELD_NONE, &solution);
+	result->method = method ? *method : plain;
+	struct law law = surface_law(&result->method);
+	result->adapted = law.criterion.adapts;
+	struct error *error = law_solve_adapting(&law, &table, &solution, &published);
 	if (!error) {
+		result->method.delta = law.criterion.delta;
 		result->surface = surface_of(&table, solution.x);
-		result->objective = solution.objective;
-		result->rms = law_rms(&law_chinchilla, &table, solution.x);
-		law_certify(&law_chinchilla, &table, &solution, &result->certificate);
+		result->minimum = solution.objective;
+		result->objective = law_objective(&law, &table, solution.x);
+		result->rms = law_rms(&law, &table, solution.x);
+		law_certify(&law, &table, &solution, &result->certificate);
 		result->converged = !result->certificate.doubt;
+	}
+	if (!error && result->adapted && law.criterion.delta > FIT_DELTA) {
+		struct fit_certificate certificate;
+		law.criterion.delta = FIT_DELTA;
+		law_certify(&law, &table, &published, &certificate);
+		result->published = (struct fit_published){
+		    .made = true,
+		    .surface = surface_of(&table, published.x),
+		    .objective = published.objective,
+		    .converged = !certificate.doubt,
+		    .doubt = certificate.doubt,
+		    .starts = certificate.starts,
+		    .agreeing = certificate.agreeing};
 	}
 	table_free(&table);
 	return error;

@@ -183,6 +183,41 @@ static void summarise_table(const struct fit *fit, const char *source, struct te
 	summarise_left_out(points, out);
 }
 
+/* What was made least, and what the fit is that publications print. */
+static void summarise_objective(const struct fit *fit, struct text *out) {
+	const struct fit_surface_result *result = &fit->surface;
+	const struct fit_published *published = &result->published;
+	struct criterion criterion = criterion_of(&result->method);
+	struct text words = {0};
+	char value[SHORT];
+	text_add_string(&words, "the ");
+	criterion_in_words(&criterion, &words);
+	if (result->adapted && criterion.delta > FIT_DELTA) text_add(&words, ", %g deviations of the misses", FIT_ADAPTED);
+	if (criterion.kind == OBJECTIVE_HUBER) {
+		size_t beyond = 0;
+		for (size_t i = 0; i < fit->points->count; i++) {
+			const struct fit_point *point = &fit->points->items[i];
+			double loss = fit_surface_loss(&result->surface, point->N, point->D);
+			beyond += fabs(log(loss / point->loss)) > criterion.delta;
+		}
+		text_add(&words, "; %zu of %zu points miss by more", beyond, fit->points->count);
+	}
+	out->failed |= words.failed;
+	if (words.data) wrapped(out, "             ", "             ", words.data);
+	text_clear(&words);
+	if (published->made && published->converged) {
+		text_add(&words, "with delta %g:", FIT_DELTA);
+		for (int i = 0; i < FIT_SURFACE_PARAMETERS; i++)
+			text_add(&words, " %s %s", parameter_names[i], exactly(fit_parameter(&published->surface, i), value));
+		text_add(&words, " objective %.8e", published->objective);
+	} else if (published->made) {
+		text_add(&words, "with delta %g it does not converge: %s", FIT_DELTA, published->doubt);
+	}
+	out->failed |= words.failed;
+	if (words.data && *words.data) wrapped(out, "  published  ", "             ", words.data);
+	text_free(&words);
+}
+
 static void summarise_surface(const struct fit *fit, struct text *out) {
 	char value[SHORT], between[2 * SHORT];
 	if (!fit->fitted) {
@@ -210,6 +245,7 @@ static void summarise_surface(const struct fit *fit, struct text *out) {
 	if (fit->replicates.count && !isnan(noise->rung))
 		text_add(out, "; noise %.2g %% a point, %.2g %% a rung", 100 * noise->point, 100 * noise->rung);
 	text_add(out, "\n  %-10s %.8e\n", "objective", result->objective);
+	summarise_objective(fit, out);
 	struct text words = {0};
 	certificate_in_words(&result->certificate, parameter_names, result->certificate.at_bound, &words);
 	wrapped(out, "  certificate ", "             ", words.data ? words.data : "");

@@ -215,12 +215,7 @@ static struct error *hold(const struct table *table, const struct fit_held *held
 struct error *law_bind(
     const struct law *form, const struct fit_method *method, const struct table *table, struct law *law) {
 	*law = *form;
-	struct criterion *criterion = &law->criterion;
-	criterion->kind = method->objective;
-	criterion->delta = method->delta;
-	if (!(criterion->delta > 0)) criterion->delta = method->objective == OBJECTIVE_ASYMMETRIC ? FIT_CORNER : FIT_DELTA;
-	criterion->over = method->over > 0 ? method->over : 1;
-	criterion->under = method->under > 0 ? method->under : 1;
+	law->criterion = criterion_of(method);
 	if (method->tied) {
 		int alpha = find_parameter(law, "alpha"), beta = find_parameter(law, "beta");
 		if (alpha < 0 || beta < 0)

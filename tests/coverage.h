@@ -100,7 +100,7 @@ static inline void coverage_of_table(
 	struct fit_outlook outlook;
 	coverage_quantities(&of->truth, N, D, truth);
 	truth[COVER_RUN] += of->noise * rng_normal(&rng);
-	expect_success(fit_surface_solve(&points, &result));
+	expect_success(fit_surface_solve(&points, NULL, &result));
 	coverage_quantities(&result.surface, N, D, found);
 	struct fit_surface squares = least_squares(&points, &of->truth);
 	coverage_quantities(&squares, N, D, plain);

@@ -122,7 +122,7 @@ fi
 repeated=../shared/data/datablations_runs_outliers_removed.csv
 if [ -e "$repeated" ]; then
 	law=("${fit[@]}" "$repeated" --N N_billion --D D_billion --N-scale 1e9 --D-scale 1e9 --loss val_loss --unique U_billion
-		--law muennighoff --fix 'lnA=6.255414,lnB=7.3049974' --fix lnE=.6254804 --fix alpha=.3526596 --fix beta=.3526596)
+		--law muennighoff --delta 1e-3 --fix 'lnA=6.255414,lnB=7.3049974' --fix lnE=.6254804 --fix alpha=.3526596 --fix beta=.3526596)
 	check 'the published point is evaluated' 0 'every parameter is held: evaluated, not fitted' '' \
 		"${law[@]}" --fix R_D=15.387756 --fix R_N=5.309743
 	check 'its objective is .01582594' 0 'objective +0\.015825935' '' "${law[@]}" --fix R_D=15.387756,R_N=5.309743

@@ -7,6 +7,8 @@
 
 #include <math.h>
 
+static const struct fit_method plain_method = {0};
+static const struct fit_method published_method = {.delta = FIT_DELTA};
 static const struct fit_surface hoffmann = {1.69, 406.4, 410.7, 0.34, 0.28};
 static const struct fit_surface besiroglu = {1.8172, 482.01, 2085.43, 0.3478, 0.3658};
 

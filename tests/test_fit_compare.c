@@ -97,7 +97,7 @@ static void aicc_of_huber(void **state) {
 	for (int t = 0; t < 3; t++) {
 		struct fit_points points = make_points(&truth, &laptop, noises[t], 0, 13);
 		struct fit_comparison comparison;
-		struct fit_method method = {0};
+		struct fit_method method = {.delta = FIT_DELTA};
 		expect_success(fit_compare(&points, &method, FIT_C, false, NULL, &comparison));
 		const struct fit_compared *line = line_of(&comparison, "chinchilla");
 		double n = (double)line->points, K = 6, best = INFINITY;

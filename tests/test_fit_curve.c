@@ -15,7 +15,7 @@ static void slices_of_an_exact_surface(void **state) {
 	struct fit_points points = make_points(&truth, &laptop, 0, 0, 1);
 	struct fit_curve curves[FIT_CURVES];
 	int count;
-	expect_success(fit_curves(&points, 100, 1, curves, &count));
+	expect_success(fit_curves(&points, &plain_method, 100, 1, curves, &count));
 	assert_int_equal(count, 6);
 	const struct fit_curve *of_N = find(curves, count, FIT_N, true), *of_D = find(curves, count, FIT_D, true);
 	assert_true(of_N->points == 6 && close_to(of_N->at, 64e6, 1e-12) && of_N->converged);
@@ -48,7 +48,7 @@ static void pure_powers(void **state) {
 	struct fit_points points = make_points(&truth, &laptop, 0, 0, 1);
 	struct fit_curve curves[FIT_CURVES];
 	int count;
-	expect_success(fit_curves(&points, 0, 1, curves, &count));
+	expect_success(fit_curves(&points, &plain_method, 0, 1, curves, &count));
 	const struct fit_curve *pure = find(curves, count, FIT_D, false), *floor = find(curves, count, FIT_D, true);
 	assert_true(close_to(pure->exponent, 0.12, 1e-10) && close_to(pure->k, 20, 1e-9) && pure->converged);
 	assert_true(close_to(floor->exponent, 0.12, 1e-8) && near(floor->E, 0, 1e-8));
@@ -72,23 +72,23 @@ static void the_largest_D_that_all_sizes_share(void **state) {
 	int count;
 	/* Steps of different lengths: horizons differ by a per cent and are still shared. */
 	for (size_t i = 0; i < points.count; i++) points.items[i].D *= 1 + 0.002 * (double)(i / 7);
-	expect_success(fit_curves(&points, 0, 1, curves, &count));
+	expect_success(fit_curves(&points, &plain_method, 0, 1, curves, &count));
 	assert_int_equal(find(curves, count, FIT_N, true)->points, 6);
 	assert_true(close_to(find(curves, count, FIT_N, true)->at, 64e6 * 1.01, 1e-9));
 	/* The order of the table does not matter. */
 	reverse(&points);
-	expect_success(fit_curves(&points, 0, 1, curves, &count));
+	expect_success(fit_curves(&points, &plain_method, 0, 1, curves, &count));
 	assert_true(close_to(find(curves, count, FIT_N, true)->at, 64e6 * 1.01, 1e-9));
 	reverse(&points);
 	/* One size lacks the two longest; a seed more at the third counts too. */
 	points.items[20].D = 1e3;
 	points.items[19].D = points.items[18].D * 1.001;
-	expect_success(fit_curves(&points, 0, 1, curves, &count));
+	expect_success(fit_curves(&points, &plain_method, 0, 1, curves, &count));
 	assert_int_equal(find(curves, count, FIT_N, true)->points, 7);
 	assert_true(near(find(curves, count, FIT_N, true)->at, 16e6, 0.02 * 16e6));
 	/* Nothing is shared. */
 	for (size_t i = 0; i < points.count; i++) points.items[i].D *= 1 + 0.03 * (double)i;
-	expect_success(fit_curves(&points, 0, 1, curves, &count));
+	expect_success(fit_curves(&points, &plain_method, 0, 1, curves, &count));
 	assert_null(find(curves, count, FIT_N, true));
 	assert_null(find(curves, count, FIT_N, false));
 	assert_non_null(find(curves, count, FIT_D, true));
@@ -127,7 +127,7 @@ static void the_frontier_is_the_hull(void **state) {
 		for (size_t i = 0; i < points.count; i++) points.items[i].C *= exp(0.3 * rng_normal(&rng));
 		struct fit_curve curves[FIT_CURVES];
 		int count;
-		expect_success(fit_curves(&points, 0, 1, curves, &count));
+		expect_success(fit_curves(&points, &plain_method, 0, 1, curves, &count));
 		const struct fit_curve *frontier = find(curves, count, FIT_C, false);
 		size_t expected = corners(&points);
 		if (expected > 2)
@@ -147,7 +147,7 @@ static void too_few_points_make_no_law(void **state) {
 	struct fit_points points = make_points(&truth, &shape, 0, 0, 1);
 	struct fit_curve curves[FIT_CURVES];
 	int count;
-	expect_success(fit_curves(&points, 0, 1, curves, &count));
+	expect_success(fit_curves(&points, &plain_method, 0, 1, curves, &count));
 	assert_null(find(curves, count, FIT_N, true));
 	assert_int_equal(find(curves, count, FIT_N, false)->points, 3);
 	/* Four points of the largest size, but at one token count only: a power of one of two. */
@@ -155,14 +155,14 @@ static void too_few_points_make_no_law(void **state) {
 	struct fit_points few = make_points(&truth, &shape, 0.01, 0, 1);
 	for (size_t i = 0; i < few.count; i++) few.items[i].N = 6e3;
 	for (size_t i = 0; i < few.count; i++) few.items[i].D = i < 2 ? 1e6 : 2e6;
-	expect_success(fit_curves(&few, 0, 1, curves, &count));
+	expect_success(fit_curves(&few, &plain_method, 0, 1, curves, &count));
 	assert_non_null(find(curves, count, FIT_D, false));
 	assert_null(find(curves, count, FIT_D, true)); /* a floor takes three */
 	for (size_t i = 0; i < few.count; i++) few.items[i].D = 1e6;
-	expect_success(fit_curves(&few, 0, 1, curves, &count));
+	expect_success(fit_curves(&few, &plain_method, 0, 1, curves, &count));
 	assert_null(find(curves, count, FIT_D, false));
 	few.count = 1;
-	expect_success(fit_curves(&few, 0, 1, curves, &count));
+	expect_success(fit_curves(&few, &plain_method, 0, 1, curves, &count));
 	assert_int_equal(count, 0);
 	fit_points_free(&few);
 	fit_points_free(&points);

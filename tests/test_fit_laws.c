@@ -74,7 +74,7 @@ static void derivatives_against_differences(void **state) {
 		for (int kind = OBJECTIVE_HUBER; kind <= OBJECTIVE_ASYMMETRIC; kind++) {
 			struct law law = *law_at(l);
 			/* Residuals on both sides of delta; the corners are away from any of them. */
-			law.criterion = (struct criterion){(enum fit_objective)kind, 0.1, 3, 1};
+			law.criterion = (struct criterion){(enum fit_objective)kind, 0.1, 3, 1, false};
 			double x[MOST_VARIABLES][ROWS], loss[ROWS], parameters[MOST_PARAMETERS];
 			make_places(&law, 1.5, 10 * (uint64_t)l, x);
 			for (int i = 0; i < ROWS; i++) loss[i] = 1 + rng_uniform(&rng);

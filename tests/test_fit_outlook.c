@@ -20,7 +20,7 @@ static void optima_are_quantiles_of_refits(void **state) {
 	struct fit_outlook outlook;
 	enum { COUNT = 201 };
 	double N[COUNT], ratio[COUNT];
-	expect_success(fit_surface_solve(&points, &result));
+	expect_success(fit_surface_solve(&points, NULL, &result));
 	expect_success(fit_bootstrap(&points, &result, RESAMPLE_AUTO, COUNT, 1, &replicates));
 	expect_success(fit_outlook_of_budget(&points, &result, &replicates, 1e15, 1, &outlook));
 	struct fit_optimum optimum = fit_optimal(&result.surface, 1e15);
@@ -54,7 +54,7 @@ static void least_squares_intervals(void **state) {
 	struct fit_replicates replicates;
 	struct fit_outlook outlook;
 	const double N = 1e11, D = 1e12;
-	expect_success(fit_surface_solve(&points, &result));
+	expect_success(fit_surface_solve(&points, NULL, &result));
 	expect_success(fit_bootstrap(&points, &result, RESAMPLE_AUTO, 400, 1, &replicates));
 	expect_success(fit_outlook_at(&points, &result, &replicates, N, D, 1, &outlook));
 	double system[5][6] = {{0}}, at[5], squares = 0, leverage = 0;
@@ -96,7 +96,7 @@ static void beyond_the_table(void **state) {
 	struct fit_surface_result result;
 	struct fit_replicates replicates;
 	struct fit_outlook inside, outside;
-	expect_success(fit_surface_solve(&points, &result));
+	expect_success(fit_surface_solve(&points, NULL, &result));
 	expect_success(fit_bootstrap(&points, &result, RESAMPLE_AUTO, 100, 1, &replicates));
 	expect_success(fit_outlook_at(&points, &result, &replicates, 1e9, 1e10, 1, &inside));
 	expect_success(fit_outlook_at(&points, &result, &replicates, 1.6e11, 3e7, 1, &outside));

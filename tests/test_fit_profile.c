@@ -6,10 +6,12 @@
 #include <string.h>
 
 /* The objective with a quantity held, from all parts of the grid. */
-static double objective_at(const struct fit_points *points, enum fit_profiled kind, double value) {
+static double objective_at(
+    const struct fit_points *points, const struct fit_surface_result *result, enum fit_profiled kind, double value) {
 	struct table table;
 	struct solution solution;
 	struct law law = law_chinchilla;
+	law.criterion.delta = result->method.delta;
 	struct held held = HELD_NONE;
 	expect_success(surface_table(points, &table));
 	if (kind == PROFILE_E) held = (struct held){.index = 0, .value = value / exp(table.mean_y)};
@@ -31,7 +33,7 @@ static void curves_are_minima_over_the_rest(void **state) {
 		struct fit_points points = make_points(&truth, &laptop, 0.003 * (double)(seed + 1), 0, seed);
 		struct fit_surface_result result;
 		struct fit_profile profiles[FIT_PROFILES];
-		expect_success(fit_surface_solve(&points, &result));
+		expect_success(fit_surface_solve(&points, NULL, &result));
 		expect_success(fit_profiles(&points, &result, RESAMPLE_AUTO, 0, 1, profiles));
 		const struct fit_surface *best = &result.surface;
 		const double estimates[] = {best->E, best->alpha, best->beta, best->beta / (best->alpha + best->beta)};
@@ -43,15 +45,16 @@ static void curves_are_minima_over_the_rest(void **state) {
 				const struct fit_profile_point *at = &profile->curve[i];
 				assert_true(i == 0 || at->value >= profile->curve[i - 1].value);
 				assert_true(at->objective >= result.objective * (1 - 1e-12));
-				if (i % 9 == 0) assert_true(close_to(at->objective, objective_at(&points, k, at->value), 1e-9));
+				if (i % 9 == 0)
+					assert_true(close_to(at->objective, objective_at(&points, &result, k, at->value), 1e-9));
 				estimate = estimate || fabs(at->value - estimates[k]) < 1e-12;
 			}
 			assert_true(estimate);
 			/* The ends are where the objective has risen by the threshold. */
 			assert_true(profile->threshold == profile->threshold_independent && profile->threshold > 0);
 			assert_true(profile->interval.low < estimates[k] && estimates[k] < profile->interval.high);
-			double low = objective_at(&points, k, profile->interval.low);
-			double high = objective_at(&points, k, profile->interval.high);
+			double low = objective_at(&points, &result, k, profile->interval.low);
+			double high = objective_at(&points, &result, k, profile->interval.high);
 			assert_true(close_to(high - result.objective, profile->threshold, 1e-4));
 			assert_true(profile->reaches_low || close_to(low - result.objective, profile->threshold, 1e-4));
 			/* The curve shows more than the interval. */
@@ -71,7 +74,7 @@ static void the_threshold_of_independent_errors(void **state) {
 		struct fit_points points = make_points(&besiroglu, &cluster, noises[k], 0, 4);
 		struct fit_surface_result result;
 		struct fit_profile profiles[FIT_PROFILES];
-		expect_success(fit_surface_solve(&points, &result));
+		expect_success(fit_surface_solve(&points, &published_method, &result));
 		expect_success(fit_profiles(&points, &result, RESAMPLE_AUTO, 0, 1, profiles));
 		double residual[64], work[64], squares = 0, inside = 0;
 		for (size_t i = 0; i < points.count; i++) {
@@ -99,7 +102,7 @@ static void thresholds_are_quantiles_of_rises(void **state) {
 	struct fit_points points = make_points(&besiroglu, &cluster, 0.004, 0.008, 1);
 	struct fit_surface_result result;
 	struct fit_profile profiles[FIT_PROFILES], independent[FIT_PROFILES];
-	expect_success(fit_surface_solve(&points, &result));
+	expect_success(fit_surface_solve(&points, NULL, &result));
 	expect_success(fit_profiles(&points, &result, RESAMPLE_AUTO, 400, 1, profiles));
 	expect_success(fit_profiles(&points, &result, RESAMPLE_AUTO, 0, 1, independent));
 	struct fit_replicates replicates;
@@ -115,8 +118,8 @@ static void thresholds_are_quantiles_of_rises(void **state) {
 		struct fit_points fresh = make_points(
 		    &result.surface, &shape, scale * replicates.noise.point, scale * replicates.noise.rung, 50 + (uint64_t)t);
 		struct fit_surface_result refit;
-		expect_success(fit_surface_solve(&fresh, &refit));
-		rises[t] = objective_at(&fresh, PROFILE_BETA, result.surface.beta) - refit.objective;
+		expect_success(fit_surface_solve(&fresh, &result.method, &refit));
+		rises[t] = objective_at(&fresh, &refit, PROFILE_BETA, result.surface.beta) - refit.objective;
 		fit_points_free(&fresh);
 	}
 	/* Between the 85th and the 95th of a hundred: two standard deviations of both quantiles. */
@@ -143,7 +146,7 @@ static void thresholds_know_the_bound(void **state) {
 	struct fit_profile profiles[FIT_PROFILES];
 	for (size_t i = 0; i < points.count; i++) points.items[i].rung = (int)i % 3; /* no errors of rungs */
 	points.rungs = 3;
-	expect_success(fit_surface_solve(&points, &result));
+	expect_success(fit_surface_solve(&points, NULL, &result));
 	expect_success(fit_profiles(&points, &result, RESAMPLE_SIMULATED, 400, 1, profiles));
 	const struct fit_profile *of_E = &profiles[PROFILE_E];
 	assert_true(of_E->reaches_low && of_E->interval.low == 0);
@@ -159,7 +162,7 @@ static void edges_are_told(void **state) {
 	struct fit_surface_result result;
 	struct fit_profile profiles[FIT_PROFILES];
 	const struct fit_profile *of_E = &profiles[PROFILE_E];
-	expect_success(fit_surface_solve(&points, &result));
+	expect_success(fit_surface_solve(&points, NULL, &result));
 	expect_success(fit_profiles(&points, &result, RESAMPLE_AUTO, 0, 1, profiles));
 	assert_true(of_E->reaches_low && of_E->interval.low == 0 && !of_E->reaches_high);
 	assert_true(of_E->interval.high > result.surface.E && of_E->interval.high < 0.3);
@@ -168,7 +171,7 @@ static void edges_are_told(void **state) {
 	truth = small_surface(0.8, 0.3, 0.35);
 	points = make_points(&truth, &laptop, 0, 0, 6);
 	const double exact[] = {0.8, 0.3, 0.35, 0.35 / 0.65};
-	expect_success(fit_surface_solve(&points, &result));
+	expect_success(fit_surface_solve(&points, NULL, &result));
 	expect_success(fit_profiles(&points, &result, RESAMPLE_AUTO, 50, 1, profiles));
 	for (int k = 0; k < FIT_PROFILES; k++) {
 		assert_true(near(profiles[k].interval.low, exact[k], 1e-6) && near(profiles[k].interval.high, exact[k], 1e-6));
@@ -184,7 +187,7 @@ static void any_number_of_threads(void **state) {
 	struct fit_points points = make_points(&truth, &laptop, 0.004, 0.002, 3);
 	struct fit_surface_result result;
 	struct fit_profile runs[3][FIT_PROFILES];
-	expect_success(fit_surface_solve(&points, &result));
+	expect_success(fit_surface_solve(&points, NULL, &result));
 	for (int k = 0; k < 3; k++) {
 		omp_set_num_threads(k == 1 ? 3 : 1);
 		expect_success(fit_profiles(&points, &result, RESAMPLE_AUTO, 40, k == 2 ? 8 : 7, runs[k]));

@@ -84,7 +84,7 @@ static void the_ratio_by_definition(void **state) {
 	struct fit_points points = repeated(0.004, 0.002, 2, 4);
 	struct fit_surface_result result;
 	struct fit_lack_of_fit lack;
-	expect_success(fit_surface_solve(&points, &result));
+	expect_success(fit_surface_solve(&points, NULL, &result));
 	expect_success(fit_lack_of_fit_of(&points, &result, &lack));
 	double system[5][6] = {{0}}, squares = 0, pure = 0;
 	for (int pass = 0; pass < 2; pass++) {
@@ -126,7 +126,7 @@ static void level_and_power(void **state) {
 		struct fit_points points = repeated(0.004, 0, 2, 100 + t);
 		struct fit_surface_result result;
 		struct fit_lack_of_fit lack;
-		expect_success(fit_surface_solve(&points, &result));
+		expect_success(fit_surface_solve(&points, NULL, &result));
 		expect_success(fit_lack_of_fit_of(&points, &result, &lack));
 		found += lack.p < 0.05;
 		low += lack.p < 0.5;
@@ -140,7 +140,7 @@ static void level_and_power(void **state) {
 		struct fit_surface_result result;
 		struct fit_lack_of_fit lack;
 		struct fit_replicates replicates;
-		expect_success(fit_surface_solve(&points, &result));
+		expect_success(fit_surface_solve(&points, NULL, &result));
 		expect_success(fit_lack_of_fit_of(&points, &result, &lack));
 		assert_true(lack.p < 1e-6);
 		sd += lack.sd / 20;

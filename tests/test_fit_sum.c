@@ -95,7 +95,7 @@ static void blocks_against_a_plain_loop(void **state) {
 			for (enum fit_objective kind = OBJECTIVE_HUBER; kind <= OBJECTIVE_ASYMMETRIC; kind++)
 				for (double delta = 1e-3; delta < 1; delta *= 30) {
 					struct law law = *laws[l];
-					law.criterion = (struct criterion){kind, delta, 3, 0.5};
+					law.criterion = (struct criterion){kind, delta, 3, 0.5, false};
 					double x[MOST_PARAMETERS] = {1.02, 0.2, 0.1};
 					if (l == 0) memcpy(x, centred, sizeof x);
 					double gradient[MOST_PARAMETERS], hessian[MOST_PARAMETERS * MOST_PARAMETERS];

@@ -76,7 +76,7 @@ static void exact_tables_give_the_surface_back(void **state) {
 			shape.span_N = shape.span_D = pow(10, decades);
 			struct fit_points points = make_points(&surfaces[s], &shape, 0, 0, 1);
 			struct fit_surface_result result;
-			expect_success(fit_surface_solve(&points, &result));
+			expect_success(fit_surface_solve(&points, NULL, &result));
 			expect_surface(&result.surface, &surfaces[s], 1e-8);
 			assert_true(result.objective < 1e-24 && result.rms < 1e-12);
 			/* With E = 0 the floor lies at its bound, or above it by rounding. */
@@ -91,12 +91,12 @@ static void units_do_not_matter(void **state) {
 	(void)state;
 	struct fit_points points = make_points(&besiroglu, &cluster, 0.01, 0, 2);
 	struct fit_surface_result before, after;
-	expect_success(fit_surface_solve(&points, &before));
+	expect_success(fit_surface_solve(&points, NULL, &before));
 	for (size_t i = 0; i < points.count; i++) {
 		points.items[i].N /= 1e9;
 		points.items[i].loss /= log(2);
 	}
-	expect_success(fit_surface_solve(&points, &after));
+	expect_success(fit_surface_solve(&points, NULL, &after));
 	assert_true(close_to(after.surface.alpha, before.surface.alpha, 1e-9));
 	assert_true(close_to(after.surface.E, before.surface.E / log(2), 1e-9));
 	assert_true(close_to(after.surface.A, before.surface.A / log(2) * pow(1e9, -before.surface.alpha), 1e-8));
@@ -112,7 +112,7 @@ static void outliers_move_it_little(void **state) {
 	points.items[10].loss *= 1.3;
 	points.items[40].loss *= 1.2;
 	struct fit_surface_result result;
-	expect_success(fit_surface_solve(&points, &result));
+	expect_success(fit_surface_solve(&points, NULL, &result));
 	expect_surface(&result.surface, &truth, 5e-3);
 	struct table table;
 	expect_success(surface_table(&points, &table));
@@ -150,7 +150,7 @@ static void no_start_and_no_neighbour_is_lower(void **state) {
 		shape.rungs = 4 + t % 3;
 		struct fit_points points = make_points(&truth, &shape, noises[t % 3], 0, 100 + (uint64_t)t);
 		struct fit_surface_result result;
-		expect_success(fit_surface_solve(&points, &result));
+		expect_success(fit_surface_solve(&points, &published_method, &result));
 		assert_true(close_to(objective_of(&points, &result.surface), result.objective, 1e-9));
 		assert_true(result.objective <= objective_of(&points, &truth));
 		struct table table;
@@ -189,7 +189,7 @@ static void a_sound_fit_earns_its_certificate(void **state) {
 	(void)state;
 	struct fit_points points = make_points(&besiroglu, &cluster, 0.005, 0, 6);
 	struct fit_surface_result result;
-	expect_success(fit_surface_solve(&points, &result));
+	expect_success(fit_surface_solve(&points, NULL, &result));
 	const struct fit_certificate *c = &result.certificate;
 	assert_true(result.converged && c->doubt == NULL);
 	assert_true(c->starts >= 20 && c->agreeing == c->starts && c->spread < 1e-9);
@@ -205,12 +205,12 @@ static void a_vanished_term_is_not_converged(void **state) {
 	flat.A = 0;
 	struct fit_points points = make_points(&flat, &laptop, 0, 0, 7);
 	struct fit_surface_result result;
-	expect_success(fit_surface_solve(&points, &result));
+	expect_success(fit_surface_solve(&points, NULL, &result));
 	assert_false(result.converged);
 	assert_non_null(result.certificate.doubt);
 	/* It rises with N: the term vanishes. */
 	for (size_t i = 0; i < points.count; i++) points.items[i].loss *= pow(points.items[i].N, 0.01);
-	expect_success(fit_surface_solve(&points, &result));
+	expect_success(fit_surface_solve(&points, NULL, &result));
 	assert_false(result.converged);
 	assert_true(result.certificate.at_bound & (1u << 1 | 1u << 3));
 	fit_points_free(&points);
@@ -271,7 +271,7 @@ static void designs_that_say_nothing_are_refused(void **state) {
 	for (size_t i = 0; i < points.count; i++) points.items[i].D = 20 * points.items[i].N;
 	expect_success(fit_design_of(&points, &design));
 	assert_true(design.one_line && !design.surface && near(design.correlation, 1, 1e-9));
-	expect_failure(fit_surface_solve(&points, &result), ERROR_DATA, "function of N");
+	expect_failure(fit_surface_solve(&points, NULL, &result), ERROR_DATA, "function of N");
 	/* A second line, D = 5 N, is enough to tell the terms apart. */
 	for (size_t i = 0; i < points.count; i += 2) points.items[i].D /= 4;
 	expect_success(fit_design_of(&points, &design));
@@ -279,9 +279,9 @@ static void designs_that_say_nothing_are_refused(void **state) {
 	for (size_t i = 0; i < points.count; i++) points.items[i].D = 1e6;
 	expect_success(fit_design_of(&points, &design));
 	assert_true(!design.surface && design.horizons == 1);
-	expect_failure(fit_surface_solve(&points, &result), ERROR_DATA, "1 horizons");
+	expect_failure(fit_surface_solve(&points, NULL, &result), ERROR_DATA, "1 horizons");
 	points.count = 1;
-	expect_failure(fit_surface_solve(&points, &result), ERROR_DATA, "1 points of 1 sizes");
+	expect_failure(fit_surface_solve(&points, NULL, &result), ERROR_DATA, "1 points of 1 sizes");
 	fit_points_free(&points);
 }
 
@@ -298,17 +298,51 @@ static void weights_count_rows(void **state) {
 		point->weight = times ? times : 1e-30;
 	}
 	struct fit_surface_result weighted, repeated, plain;
-	expect_success(fit_surface_solve(&once, &weighted));
-	expect_success(fit_surface_solve(&twice, &repeated));
+	expect_success(fit_surface_solve(&once, NULL, &weighted));
+	expect_success(fit_surface_solve(&twice, NULL, &repeated));
 	assert_true(weighted.converged && repeated.converged);
 	expect_surface(&weighted.surface, &repeated.surface, 1e-7);
 	assert_true(close_to(weighted.objective, repeated.objective, 1e-10));
 	assert_true(close_to(weighted.rms, repeated.rms, 1e-7));
 	for (size_t i = 0; i < once.count; i++) once.items[i].weight = 1;
-	expect_success(fit_surface_solve(&once, &plain));
+	expect_success(fit_surface_solve(&once, NULL, &plain));
 	assert_false(fabs(plain.surface.E - weighted.surface.E) < 1e-4); /* or the above says nothing */
 	fit_points_free(&once);
 	fit_points_free(&twice);
+}
+
+/* Nobody names a delta: it is 2.5 deviations of the misses, which hold that noise, in two digits; the fit is then as exact as
+ * least squares, which the published delta is not. Noise below it changes nothing. */
+static void delta_suits_the_noise(void **state) {
+	(void)state;
+	enum { TABLES = 60 };
+	struct fit_surface truth = small_surface(0.8, 0.3, 0.35);
+	const struct fit_method squares = {.objective = OBJECTIVE_LOG_SQUARES};
+	double error[3] = {0};
+	for (uint64_t t = 0; t < TABLES; t++) {
+		struct fit_points points = make_points(&truth, &laptop, 0.01, 0, 300 + t);
+		struct fit_surface_result results[3], again;
+		expect_success(fit_surface_solve(&points, NULL, &results[0]));
+		expect_success(fit_surface_solve(&points, &squares, &results[1]));
+		expect_success(fit_surface_solve(&points, &published_method, &results[2]));
+		for (int k = 0; k < 3; k++) error[k] += fabs(results[k].surface.alpha - truth.alpha);
+		double delta = results[0].method.delta;
+		assert_true(results[0].adapted && !results[1].adapted && !results[2].adapted);
+		assert_true(delta > 0.013 && delta < 0.045 && near(delta * 1e4, rint(delta * 1e3) * 10, 1e-9));
+		assert_true(near(results[0].published.surface.E, results[2].surface.E, 1e-9));
+		assert_true(close_to(results[0].published.objective, results[2].objective, 1e-12));
+		const struct fit_method named = {.delta = delta};
+		expect_success(fit_surface_solve(&points, &named, &again)); /* whoever names it gets the same */
+		assert_true(!again.adapted && again.objective == results[0].objective);
+		assert_true(close_to(results[1].objective, pow(results[1].rms, 2) * (double)points.count, 1e-9));
+		fit_points_free(&points);
+	}
+	assert_true(error[0] < 1.03 * error[1] && error[2] > 1.08 * error[1]);
+	struct fit_points points = make_points(&truth, &laptop, 1e-4, 0, 1);
+	struct fit_surface_result result;
+	expect_success(fit_surface_solve(&points, NULL, &result));
+	assert_true(result.method.delta == FIT_DELTA && result.adapted && !result.published.made);
+	fit_points_free(&points);
 }
 
 /* The published starts, most of them many decades from the truth, come to it to 8 digits with no noise and to the grid's
@@ -320,21 +354,21 @@ static void published_starts(void **state) {
 		struct fit_surface_result result;
 		struct fit_starts starts = {0};
 		struct fit_points points = make_points(&surfaces[s], &cluster, 0, 0, 1);
-		expect_success(fit_surface_solve(&points, &result));
+		expect_success(fit_surface_solve(&points, NULL, &result));
 		expect_success(fit_surface_from_published_starts(&points, &result, &starts));
 		expect_surface(&starts.found, &surfaces[s], 1e-8);
 		assert_true(starts.count == 4500 && starts.agreeing > 4000 && !starts.lower && !starts.missed);
 		fit_points_free(&points);
 		points = make_points(&surfaces[s], &cluster, 0.01, 0, 7);
-		expect_success(fit_surface_solve(&points, &result));
+		expect_success(fit_surface_solve(&points, NULL, &result));
 		expect_success(fit_surface_from_published_starts(&points, &result, &starts));
 		assert_true(close_to(starts.objective, result.objective, 1e-9) && starts.agreeing > 3000 && result.converged);
 		expect_surface(&starts.found, &result.surface, 1e-7);
 		fit_points_free(&points);
 		if (s > 0) continue;
 		points = make_points(&surfaces[s], &laptop, 0.01, 0, 7);
-		expect_success(fit_surface_solve(&points, &result));
-		result.objective *= 1.001;
+		expect_success(fit_surface_solve(&points, NULL, &result));
+		result.minimum *= 1.001;
 		expect_success(fit_surface_from_published_starts(&points, &result, &starts));
 		assert_true(starts.lower && !result.converged && strstr(result.certificate.doubt, "lower minimum"));
 		fit_points_free(&points);
@@ -354,6 +388,7 @@ int main(void) {
 	    cmocka_unit_test(the_slope_is_the_slope),
 	    cmocka_unit_test(designs_that_say_nothing_are_refused),
 	    cmocka_unit_test(weights_count_rows),
+	    cmocka_unit_test(delta_suits_the_noise),
 	    cmocka_unit_test(published_starts),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
