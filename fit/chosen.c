@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MOST_BOUNDED 40     /* predictions that get intervals; each takes some 1600 refits */
 #define LEVELS_OF_A_FLOOR 3 /* sizes, or token counts, that a floor, a prefactor and an exponent take */
 
 PRINTF_LIKE(3, 4)
@@ -164,11 +165,26 @@ double chosen_loss(const struct chosen *chosen, const double *x, double N, doubl
 	return exp(table->mean_y) * chosen->law.predict(x, u, NULL, NULL);
 }
 
-static struct error *predict(struct chosen *chosen, const struct fit_options *how, struct chosen_prediction *at) {
+/* Of laws of N and D as fit_outlook_at has it; of others quantiles of the refits. */
+static struct error *predict(
+    struct chosen *chosen, const struct fit_options *how, bool bounds, struct chosen_prediction *at) {
 	at->predicted = chosen_loss(chosen, chosen->solution.x, at->N, at->D, at->C, at->U);
 	for (int k = 0; k < FIT_OUTLOOK_LEVELS; k++) at->mean[k] = at->measurement[k] = (struct fit_interval){NAN, NAN};
 	size_t count = chosen->resamples.count, p = (size_t)chosen->count;
-	if (count == 0) return NULL;
+	if (count == 0 || !bounds) return NULL;
+	if (chosen->law.domain == LAW_OF_BOTH) {
+		const struct outlook_law of = {
+		    .law = &chosen->law,
+		    .table = &chosen->table,
+		    .x = chosen->solution.x,
+		    .minimum = chosen->solution.objective,
+		    .method = how->resampling,
+		    .noise = chosen->noise,
+		    .freedom = chosen->resamples.freedom,
+		    .count = count};
+		double loss; /* once more */
+		return outlook_of_law(&of, at->N, at->D, (uint64_t)how->seed, &loss, at->mean, at->measurement);
+	}
 	double *values = array_new(2 * count, sizeof *values);
 	if (!values) return error_memory(2 * count * sizeof *values);
 	char stream[64];
@@ -222,7 +238,8 @@ static struct error *make_predictions(
 		if (at.N > 0 && at.D > 0 && at.C > 0 && at.U > 0 && at.loss > 0)
 			chosen->predictions[chosen->prediction_count++] = at;
 	}
-	for (size_t k = 0; k < chosen->prediction_count; k++) TRY(predict(chosen, how, &chosen->predictions[k]));
+	for (size_t k = 0; k < chosen->prediction_count; k++)
+		TRY(predict(chosen, how, k < MOST_BOUNDED, &chosen->predictions[k]));
 	return NULL;
 }
 

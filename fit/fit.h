@@ -355,7 +355,8 @@ struct fit_prediction {
 	double N;
 	struct fit_surface surface;   /* of the smaller rungs */
 	struct fit_predicted *points; /* ascending in D */
-	size_t count, covered;        /* covered: inside their interval */
+	size_t count;
+	size_t bounded, covered;      /* those with an interval, and those inside it */
 	double error, baseline_error; /* mean |predicted / loss - 1| */
 	double worst;
 };

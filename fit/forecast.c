@@ -10,6 +10,9 @@
 
 const char *const way_names[WAYS] = {"law", "pure_power", "last_difference"};
 
+#define Z_HALF 0.6744897501960817 /* normal quantiles of the ends of the 50 and the 90 % interval */
+#define Z_MOST 1.6448536269514722
+
 /* ---------------------------------------------------------------------------------------------------------- table --- */
 
 /* That no row lies at a target; rows that fits leave out have been trained all the same. */
@@ -119,19 +122,22 @@ static void read_intervals(struct prospect *prospect) {
 	prospect->made = true;
 }
 
-/* By refits of a law at the solution x of the table: a part of the mixture for each. */
+/* The baseline by refits of a law at the solution x of the table: a part of the mixture for each. */
 static struct error *look_by_refits(
-    const struct law *law, const struct table *table, const double *x, const char *stream, enum way way,
-    const struct forecast_options *options, struct forecast *forecast) {
+    const struct law *law, const struct table *table, const double *x, const struct forecast_options *options,
+    struct forecast *forecast) {
 	struct resamples refits;
 	const struct resampling how = {
-	    .method = options->resampling, .count = options->replicates, .seed = (uint64_t)options->seed, .stream = stream};
+	    .method = options->resampling,
+	    .count = options->replicates,
+	    .seed = (uint64_t)options->seed,
+	    .stream = "pure power"};
 	TRY(resample(law, table, x, &how, &refits));
 	double noise = noise_of_run(&refits.noise);
 	struct error *error = NULL;
 	for (size_t k = 0; k < forecast->count && !error; k++) {
 		const struct target *target = &forecast->targets[k];
-		struct prospect *prospect = &forecast->prospects[k][way];
+		struct prospect *prospect = &forecast->prospects[k][BY_POWER];
 		double u[MOST_VARIABLES] = {log(target->N) - table->mean_u[0], log(target->D) - table->mean_u[1]};
 		prospect->point = exp(table->mean_y) * law->predict(x, u, NULL, NULL);
 		error = mixture_new(&prospect->mixture, refits.count);
@@ -146,18 +152,62 @@ static struct error *look_by_refits(
 		}
 		if (!error) read_intervals(prospect);
 	}
-	if (way == BY_LAW) {
-		forecast->noise = refits.noise;
-		forecast->method = refits.method;
-	}
 	resamples_free(&refits);
 	return error;
 }
 
+/* Equally likely losses whose distribution has the intervals of the prospect: between their ends and the point its quantiles
+ * are linear in those of the normal distribution, and go on like that beyond. */
+static struct error *fill_mixture(struct prospect *prospect, size_t count) {
+	const double z[] = {-Z_MOST, -Z_HALF, 0, Z_HALF, Z_MOST};
+	const double y[] = {
+	    log(prospect->most.low), log(prospect->half.low), log(prospect->point), log(prospect->half.high),
+	    log(prospect->most.high)};
+	TRY(mixture_new(&prospect->mixture, count));
+	for (size_t i = 0; i < count; i++) {
+		double at = normal_quantile(((double)i + 0.5) / (double)count);
+		size_t k = 1;
+		while (k + 1 < COUNT_OF(z) && at > z[k]) k++;
+		double slope = (y[k] - y[k - 1]) / (z[k] - z[k - 1]);
+		prospect->mixture.center[i] = rounded(y[k] + slope * (at - z[k]));
+	}
+	prospect->made = true;
+	return NULL;
+}
+
+/* The intervals of 'rung fit --predict', by the same code. */
+static struct error *look_at_target(
+    const struct outlook_law *of, const struct forecast_options *options, const struct target *target,
+    struct prospect *prospect) {
+	struct fit_interval run[FIT_OUTLOOK_LEVELS];
+	TRY(outlook_of_law(of, target->N, target->D, (uint64_t)options->seed, &prospect->point, NULL, run));
+	bool known = isfinite(prospect->point) && prospect->point > 0;
+	for (int k = 0; k < FIT_OUTLOOK_LEVELS; k++)
+		known = known && run[k].low > 0 && run[k].low <= prospect->point && prospect->point <= run[k].high;
+	if (!known)
+		return error_new(
+		    ERROR_DATA, "%s: the law says nothing about N = %.6g, D = %.6g: that is too far beyond the table",
+		    options->source, target->N, target->D);
+	prospect->half = run[0];
+	prospect->most = (struct fit_interval){fmin(run[1].low, run[0].low), fmax(run[1].high, run[0].high)};
+	return fill_mixture(prospect, options->replicates);
+}
+
+/* As far as replicates tell seeds from settings, for Chinchilla's law; see surface_table_with_chance. */
+static struct error *table_of(
+    const struct fit_points *points, const struct chosen *chosen, struct table *table, struct settings *settings) {
+	struct fit_surface_result result = {
+	    .surface = surface_of(&chosen->table, chosen->solution.x), .certificate = chosen->certificate};
+	return surface_table_with_chance(points, &result, table, settings);
+}
+
 static struct error *look_by_law(
     const struct fit_points *points, const struct forecast_options *options, struct forecast *forecast) {
-	const struct chosen_options how = {.method.law = options->law};
+	const struct chosen_options how = {
+	    .method.law = options->law, .variable = FIT_C}; /* the order of rows of rung fit */
 	struct chosen chosen;
+	struct table table = {0};
+	struct settings settings = {0};
 	TRY(error_within(
 	    chosen_solve(points, &how, &chosen), "%s: nothing can be predicted from these %zu rows", options->source,
 	    points->count));
@@ -177,8 +227,24 @@ static struct error *look_by_law(
 	forecast->objective = chosen.objective;
 	forecast->rms = chosen.rms;
 	forecast->certificate = chosen.certificate;
-	error = look_by_refits(&chosen.law, &chosen.table, chosen.solution.x, "surface", BY_LAW, options, forecast);
+	bool knows_chance = chosen.law.predict == law_chinchilla.predict;
+	if (knows_chance) error = table_of(points, &chosen, &table, &settings);
+	if (error) goto done;
+	struct outlook_law of = {
+	    .law = &chosen.law,
+	    .table = knows_chance ? &table : &chosen.table,
+	    .x = chosen.solution.x,
+	    .minimum = chosen.solution.objective,
+	    .method = options->resampling,
+	    .count = options->replicates};
+	error = noise_estimate(of.law, of.table, of.x, &of.noise, &of.freedom);
+	for (size_t k = 0; k < forecast->count && !error; k++)
+		error = look_at_target(&of, options, &forecast->targets[k], &forecast->prospects[k][BY_LAW]);
+	forecast->noise = of.noise;
+	forecast->method = resampling_chosen(of.method);
 done:
+	settings_free(&settings);
+	table_free(&table);
 	chosen_free(&chosen);
 	return error;
 }
@@ -190,7 +256,7 @@ static struct error *look_by_power(
 	struct law law = law_power_of_two;
 	TRY(surface_table(points, &table));
 	struct error *error = law_solve_adapting(&law, &table, &solution, NULL);
-	if (!error) error = look_by_refits(&law, &table, solution.x, "pure power", BY_POWER, options, forecast);
+	if (!error) error = look_by_refits(&law, &table, solution.x, options, forecast);
 	table_free(&table);
 	return error;
 }

@@ -1,7 +1,7 @@
 /* forecast.h - a prediction that is written down before the run, and its score afterwards. Private to fit/.
  *
- * What is predicted is a distribution of the loss, not a number: the law refitted by the bootstrap, each refit with the noise
- * of a run on top. It takes the form of the law for granted; whether that holds is what the score is for. */
+ * What is predicted is a distribution of the loss, not a number: the one whose 50 and 90 % intervals are those of fit_outlook_at
+ * for a new run. It takes the form of the law for granted; whether that holds is what the score is for. */
 #ifndef RUNG_FIT_FORECAST_H
 #define RUNG_FIT_FORECAST_H
 
@@ -10,8 +10,8 @@
 /* ------------------------------------------------------------------------- predictive distributions (fit/mixture.c) --- */
 
 /* What is known of a loss that has not been measured: ln loss is normal(center[i], spread[i]), each i with probability
- * 1 / count. A part stands for a refit: how the centers differ is what the fit does not know of the law, the spread is the
- * noise of a run about it. A spread of 0 is a loss known exactly. */
+ * 1 / count. Where a part stands for a refit, how the centers differ is what the fit does not know of the law, and the spread
+ * is the noise of a run about it. A spread of 0 is a single loss; many of them are the quantiles of a distribution. */
 struct mixture {
 	size_t count;
 	double *center, *spread; /* (count) */

@@ -364,6 +364,25 @@ MUST_CHECK struct error *surface_table_with_chance(
     const struct fit_points *points, const struct fit_surface_result *result, struct table *table,
     struct settings *settings);
 
+/* ---------------------------------------------------------------------------------------------- outlook (outlook.c) --- */
+
+/* A law of N and D, solved, and what is known of its noise. */
+struct outlook_law {
+	const struct law *law;
+	const struct table *table; /* of N and D */
+	const double *x;
+	double minimum; /* law_sum there */
+	enum fit_resampling method;
+	struct fit_noise noise;
+	int freedom;
+	size_t count; /* replicates, see fit_outlook_at; 0: intervals are NaN */
+};
+/* The loss at N and D, where the law itself may lie there (NULL: not wanted) and where a run may come out, each
+ * (FIT_OUTLOOK_LEVELS); see fit_outlook_at. */
+MUST_CHECK struct error *outlook_of_law(
+    const struct outlook_law *of, double N, double D, uint64_t seed, double *loss, struct fit_interval *mean,
+    struct fit_interval *run);
+
 /* The warnings that a finished fit deserves (warnings.c). */
 MUST_CHECK struct error *fit_warn(struct fit *fit);
 /* Those that its design alone deserves; the first that fit_warn gives. */

@@ -76,7 +76,8 @@ double quantile_sorted(const double *values, size_t count, double probability);
 double robust_scale(const double *residual, size_t count, int parameters, double *work);
 
 double normal_density(double x);
-double normal_below(double x); /* P(Z < x) */
+double normal_below(double x);              /* P(Z < x) */
+double normal_quantile(double probability); /* in (0, 1) */
 
 /* Student's t with `freedom` > 0 degrees of freedom: P(T < t), and the t for which that is `probability`. */
 double student_below(double t, double freedom);

@@ -103,42 +103,64 @@ static struct error *probe(
 	return NULL;
 }
 
-struct error *fit_outlook_at(
-    const struct fit_points *points, const struct fit_surface_result *result, const struct fit_replicates *replicates,
-    double N, double D, uint64_t seed, struct fit_outlook *outlook) {
-	const struct law form = surface_law(&result->method), *law = &form;
-	struct table table, with = {0};
-	struct settings settings;
+struct error *outlook_of_law(
+    const struct outlook_law *of, double N, double D, uint64_t seed, double *loss, struct fit_interval *mean,
+    struct fit_interval *run) {
+	const struct law *law = of->law;
+	const struct table *table = of->table;
+	struct table with = {0};
 	int *setting = NULL;
-	double *work = NULL;
-	*outlook = (struct fit_outlook){.C = 6 * N * D, .loss = fit_surface_loss(&result->surface, N, D)};
-	for (int k = 0; k < FIT_OUTLOOK_LEVELS; k++)
-		outlook->mean[k] = outlook->measurement[k] = (struct fit_interval){NAN, NAN};
-	place(points, N, D, outlook);
-	if (replicates->count == 0) return NULL;
-	TRY(surface_table_with_chance(points, result, &table, &settings));
-	struct error *error = add_probe(&table, N, D, &setting, &with);
+	double *work = NULL, u[MOST_VARIABLES] = {log(N) - table->mean_u[0], log(D) - table->mean_u[1]};
+	double centred = law->predict(of->x, u, NULL, NULL), unit = exp(table->mean_y);
+	*loss = unit * centred;
+	for (int k = 0; k < FIT_OUTLOOK_LEVELS; k++) {
+		if (mean) mean[k] = (struct fit_interval){NAN, NAN};
+		run[k] = (struct fit_interval){NAN, NAN};
+	}
+	if (of->count == 0) return NULL;
+	struct error *error = add_probe(table, N, D, &setting, &with);
 	if (error) goto done;
 	work = array_new(1, law_work_size(law, &with) + 1);
 	if (!work) {
 		error = error_memory(law_work_size(law, &with));
 		goto done;
 	}
-	struct search search = {.law = law, .table = &with, .work = work, .minimum = result->minimum};
+	struct search search = {.law = law, .table = &with, .work = work, .minimum = of->minimum};
 	struct calibration calibration = {
-	    .how = {.method = replicates->method, .seed = seed},
-	    .noise = replicates->noise,
-	    .freedom = replicates->freedom};
-	surface_centred(&table, &result->surface, search.centre);
-	search.estimate = log(outlook->loss) - table.mean_y;
-	bool calibrates = replicates->method == RESAMPLE_SIMULATED && table.count <= MOST_CALIBRATED;
-	double unit = exp(table.mean_y);
-	error = probe(&search, &calibration, replicates->count, calibrates, false, unit, outlook->mean);
-	if (!error) error = probe(&search, &calibration, replicates->count, calibrates, true, unit, outlook->measurement);
+	    .how = {.method = of->method, .seed = seed}, .noise = of->noise, .freedom = of->freedom};
+	memcpy(search.centre, of->x, sizeof(double) * (size_t)law_parameters(law));
+	search.estimate = log(centred);
+	bool calibrates = resampling_chosen(of->method) == RESAMPLE_SIMULATED && table->count <= MOST_CALIBRATED;
+	if (mean) error = probe(&search, &calibration, of->count, calibrates, false, unit, mean);
+	if (!error) error = probe(&search, &calibration, of->count, calibrates, true, unit, run);
 done:
 	free(work);
 	free(setting);
 	table_free(&with);
+	return error;
+}
+
+struct error *fit_outlook_at(
+    const struct fit_points *points, const struct fit_surface_result *result, const struct fit_replicates *replicates,
+    double N, double D, uint64_t seed, struct fit_outlook *outlook) {
+	const struct law law = surface_law(&result->method);
+	struct table table;
+	struct settings settings;
+	double x[MOST_PARAMETERS];
+	*outlook = (struct fit_outlook){.C = 6 * N * D};
+	place(points, N, D, outlook);
+	TRY(surface_table_with_chance(points, result, &table, &settings));
+	surface_centred(&table, &result->surface, x);
+	const struct outlook_law of = {
+	    .law = &law,
+	    .table = &table,
+	    .x = x,
+	    .minimum = result->minimum,
+	    .method = replicates->method,
+	    .noise = replicates->noise,
+	    .freedom = replicates->freedom,
+	    .count = replicates->count};
+	struct error *error = outlook_of_law(&of, N, D, seed, &outlook->loss, outlook->mean, outlook->measurement);
 	settings_free(&settings);
 	table_free(&table);
 	return error;

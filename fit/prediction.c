@@ -5,7 +5,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define SAME_SIZE 1e-9 /* relative, as in design.c */
+#define SAME_SIZE 1e-9  /* relative, as in design.c */
+#define MOST_BOUNDED 40 /* points that get an interval; each takes some 800 refits */
 
 /* The points below `N`. */
 static struct error *smaller_points(const struct fit_points *points, double N, struct fit_points *smaller) {
@@ -45,32 +46,35 @@ static struct error *add_baseline(
 	return error;
 }
 
-/* The interval of each measurement: the refits' predictions, each with errors of its own drawn on top. */
+/* The interval of each measurement, as 'rung fit --predict' and 'rung predict' would have given it. */
 static struct error *add_intervals(
-    const struct fit_points *all, const struct fit_replicates *replicates, uint64_t seed,
-    struct fit_prediction *prediction) {
-	size_t count = replicates->count;
-	double *values = array_new(count * prediction->count + 1, sizeof *values);
-	if (!values) return error_memory(count * prediction->count * sizeof *values);
-	for (size_t i = 0; i < count; i++) {
-		char stream[48];
-		snprintf(stream, sizeof stream, "prediction/%zu", i);
-		struct rng rng = rng_make(seed, stream);
-		double rung = isnan(replicates->noise.rung) ? 0 : replicates->noise.rung * rng_normal(&rng);
-		for (size_t k = 0; k < prediction->count; k++) {
-			const struct fit_point *point = &all->items[prediction->points[k].point];
-			double error = replicates->scale[i] * (rung + replicates->noise.point * rng_normal(&rng));
-			values[k * count + i] = fit_surface_loss(&replicates->surfaces[i], point->N, point->D) * exp(error);
-		}
-	}
-	for (size_t k = 0; k < prediction->count; k++) {
+    const struct fit_points *all, const struct fit_points *smaller, const struct fit_surface_result *result,
+    enum fit_resampling resampling, size_t replicates, uint64_t seed, struct fit_prediction *prediction) {
+	const struct law law = surface_law(&result->method);
+	struct table table;
+	struct settings settings;
+	double x[MOST_PARAMETERS], loss, D = NAN;
+	struct fit_interval run[FIT_OUTLOOK_LEVELS];
+	TRY(surface_table_with_chance(smaller, result, &table, &settings));
+	surface_centred(&table, &result->surface, x);
+	struct outlook_law of = {
+	    .law = &law, .table = &table, .x = x, .minimum = result->minimum, .method = resampling, .count = replicates};
+	struct error *error = noise_estimate(&law, &table, x, &of.noise, &of.freedom);
+	for (size_t k = 0; k < prediction->count && !error; k++) {
 		struct fit_predicted *predicted = &prediction->points[k];
-		predicted->interval = interval_of(values + k * count, count);
-		double loss = all->items[predicted->point].loss;
-		prediction->covered += loss >= predicted->interval.low && loss <= predicted->interval.high;
+		const struct fit_point *point = &all->items[predicted->point];
+		predicted->interval = (struct fit_interval){NAN, NAN};
+		if (k >= MOST_BOUNDED || replicates == 0) continue;
+		if (point->D != D) error = outlook_of_law(&of, point->N, point->D, seed, &loss, NULL, run);
+		if (error) break;
+		D = point->D;
+		predicted->interval = run[FIT_OUTLOOK_LEVELS - 1];
+		prediction->covered += point->loss >= predicted->interval.low && point->loss <= predicted->interval.high;
+		prediction->bounded++;
 	}
-	free(values);
-	return NULL;
+	settings_free(&settings);
+	table_free(&table);
+	return error;
 }
 
 struct error *fit_predict_largest(
@@ -81,7 +85,6 @@ struct error *fit_predict_largest(
 	struct fit_points smaller;
 	struct fit_design design;
 	struct fit_surface_result result;
-	struct fit_replicates refits = {0};
 	TRY(smaller_points(points, prediction->N, &smaller));
 	struct error *error = NULL;
 	if (smaller.count == 0) {
@@ -117,12 +120,9 @@ struct error *fit_predict_largest(
 	}
 	error = add_baseline(points, &smaller, method, prediction);
 	if (error) goto done;
-	error = fit_bootstrap(&smaller, &result, resampling, replicates, seed, &refits);
-	if (error) goto done;
-	error = add_intervals(points, &refits, seed, prediction);
+	error = add_intervals(points, &smaller, &result, resampling, replicates, seed, prediction);
 	prediction->made = !error;
 done:
-	fit_replicates_free(&refits);
 	fit_points_free(&smaller);
 	if (error) fit_prediction_free(prediction);
 	return error;

@@ -300,6 +300,7 @@ static void add_prediction(struct writer *writer, cJSON *root, const struct fit 
 	number(writer, object, "error", prediction->error);
 	number(writer, object, "worst", prediction->worst);
 	number(writer, object, "baseline_error", prediction->baseline_error);
+	number(writer, object, "bounded", (double)prediction->bounded);
 	number(writer, object, "covered", (double)prediction->covered);
 	cJSON *points = array_in(writer, object, "points");
 	for (size_t k = 0; k < prediction->count; k++) {

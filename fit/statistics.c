@@ -44,6 +44,8 @@ double robust_scale(const double *residual, size_t count, int parameters, double
 	return quantile_sorted(work + parameters, count - (size_t)parameters, 0.5) / 0.67448975;
 }
 
+#define FARTHEST 40.0 /* deviations: normal_below is 0 there */
+
 double normal_density(double x) {
 	return exp(-x * x / 2) / sqrt(2 * M_PI);
 }
@@ -83,6 +85,15 @@ static double beta_below(double a, double b, double x) {
 double student_below(double t, double freedom) {
 	double tail = beta_below(freedom / 2, 0.5, freedom / (freedom + t * t)) / 2;
 	return t > 0 ? 1 - tail : tail;
+}
+
+double normal_quantile(double probability) {
+	double low = -FARTHEST, high = FARTHEST;
+	for (int round = 0; round < 80; round++) {
+		double middle = (low + high) / 2;
+		*(normal_below(middle) < probability ? &low : &high) = middle;
+	}
+	return (low + high) / 2;
 }
 
 double student_quantile(double probability, double freedom) {

@@ -96,7 +96,7 @@ static void words_of_prediction(const struct fit *fit, struct text *out) {
 	    out,
 	    "The check: fitted without its largest size (N = %s), the law predicts that size's losses to %.2g %% on "
 	    "average, %zu of %zu inside their 90 %% intervals; a pure power law misses by %.2g %%.\n",
-	    count(prediction->N, N), 100 * prediction->error, prediction->covered, prediction->count,
+	    count(prediction->N, N), 100 * prediction->error, prediction->covered, prediction->bounded,
 	    100 * prediction->baseline_error);
 }
 
@@ -327,7 +327,7 @@ static void summarise_prediction(const struct fit *fit, struct text *out) {
 	for (size_t k = 0; k < prediction->count; k++) {
 		const struct fit_predicted *at = &prediction->points[k];
 		const struct fit_point *point = &fit->points->items[at->point];
-		bool inside = point->loss >= at->interval.low && point->loss <= at->interval.high;
+		bool inside = k >= prediction->bounded || (point->loss >= at->interval.low && point->loss <= at->interval.high);
 		char error[SHORT];
 		snprintf(error, sizeof error, "%+.2f %%%s", 100 * (at->predicted / point->loss - 1), inside ? "" : "  outside");
 		text_add(
