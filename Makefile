@@ -83,9 +83,9 @@ faults: setup ## let every system call and every allocation fail, one after the 
 fuzz: setup ## a minute of fuzzing for every reader (seconds=n, runs=n, targets="corpus points")
 	@RUNS=$(runs) scripts/fuzz.sh $(or $(seconds),60) $(targets)
 
-coverage-study: ## how often the intervals of rung fit hold the truth (tables=1000 replicates=200 only=name)
+coverage-study: ## how often the intervals of rung fit hold the truth (tables=1000 replicates=100 only=name)
 	@$(make) $(build)/tests/study_coverage
-	@$(build)/tests/study_coverage $(or $(tables),1000) $(or $(replicates),200) '$(only)'
+	@$(build)/tests/study_coverage $(or $(tables),1000) $(or $(replicates),100) '$(only)' build/study
 
 coverage: setup ## which lines and branches the tests reach (needs gcovr: scripts/setup.sh --tools)
 	@scripts/coverage.sh

@@ -164,7 +164,7 @@ static void refit(
 	}
 	if (how->probe > 0) place_probe(draw, how, &rng, desk, out->scale[index], &table);
 	struct solution solution, held;
-	int grid = how->constrained_count > 0 || table.count > MANY_ROWS ? GRID_FEW : GRID_ALL;
+	int grid = how->constrained_count > 0 ? GRID_DOUBT : table.count > MANY_ROWS ? GRID_FEW : GRID_ALL;
 	law_refit(law, &table, HELD_NONE, draw->x, 1, grid, desk->work, &solution);
 	memcpy(out->x + index * p, solution.x, sizeof(double) * p);
 	*finished = solution.slope <= SLOPE_FINISHED;

@@ -97,27 +97,6 @@ static void fill_parameters(struct chosen *chosen) {
 		    .profile = {NAN, NAN}};
 }
 
-static double value_named(const struct chosen *chosen, const double *published, const char *name) {
-	for (int j = 0; j < chosen->count; j++)
-		if (strcmp(chosen->law.parameters[j].name, name) == 0) return published[j];
-	return NAN;
-}
-
-/* The exponents of the optimum with C = 6 N D (fit_optimal in fit.h), for laws that are Chinchilla's or a part of it. */
-static void allocate(const struct chosen *chosen, const double *published, double *a, double *G) {
-	const struct law *law = &chosen->law;
-	double A = value_named(chosen, published, "A"), B = value_named(chosen, published, "B");
-	double alpha = value_named(chosen, published, "alpha"), beta = value_named(chosen, published, "beta");
-	if (law->predict == law_gadre.predict) {
-		alpha = beta = -value_named(chosen, published, "eta");
-		A = value_named(chosen, published, "a");
-		B = value_named(chosen, published, "b") * pow(6, -beta / 2);
-	}
-	if (law->domain == LAW_OF_REPEATS) alpha = NAN; /* the optimum hangs on the unique tokens */
-	*a = beta / (alpha + beta);
-	*G = pow(alpha * A / (beta * B), 1 / (alpha + beta));
-}
-
 static struct error *draw_intervals(struct chosen *chosen, const struct fit_options *how) {
 	const struct law *law = &chosen->law;
 	size_t count = (size_t)how->replicates, p = (size_t)chosen->count;
@@ -127,17 +106,15 @@ static struct error *draw_intervals(struct chosen *chosen, const struct fit_opti
 	    .method = how->resampling, .count = count, .seed = (uint64_t)how->seed, .stream = stream};
 	TRY(resample(law, &chosen->table, chosen->solution.x, &again, &chosen->resamples));
 	chosen->noise = chosen->resamples.noise;
-	double *values = array_new((p + 1) * count + 1, sizeof *values);
-	if (!values) return error_memory((p + 1) * count * sizeof *values);
+	double *values = array_new(p * count + 1, sizeof *values);
+	if (!values) return error_memory(p * count * sizeof *values);
 	for (size_t i = 0; i < count; i++) {
-		double published[MOST_PARAMETERS], G;
+		double published[MOST_PARAMETERS];
 		law_publish(law, &chosen->table, chosen->resamples.x + i * p, published);
 		for (size_t j = 0; j < p; j++) values[j * count + i] = published[j];
-		allocate(chosen, published, &values[p * count + i], &G);
 	}
 	for (size_t j = 0; j < p; j++)
 		if (!chosen->parameters[j].held) chosen->parameters[j].interval = interval_of(values + j * count, count);
-	if (!isnan(chosen->a)) chosen->a_interval = interval_of(values + p * count, count);
 	free(values);
 	return NULL;
 }
@@ -219,8 +196,8 @@ static struct error *make_predictions(
 		const struct fit_question *question = &how->questions[k];
 		struct chosen_prediction at = {.N = question->N, .D = question->D, .loss = NAN};
 		if (question->C > 0) {
-			if (isnan(chosen->a)) continue; /* no optimum */
-			at.N = chosen->G * pow(question->C / 6, chosen->a);
+			if (!chosen->has_optimum) continue;
+			at.N = chosen->allocation.G * pow(question->C / 6, chosen->allocation.a);
 			at.D = question->C / 6 / at.N;
 		}
 		at.C = 6 * at.N * at.D;
@@ -347,8 +324,8 @@ static struct error *solve_it(
 struct error *chosen_solve(
     const struct fit_points *points, const struct chosen_options *options, struct chosen *chosen) {
 	const struct law *form;
-	*chosen =
-	    (struct chosen){.method = options->method, .noise = {NAN, NAN, 0}, .a_interval = {NAN, NAN}, .threshold = NAN};
+	*chosen = (struct chosen){
+	    .method = options->method, .noise = {NAN, NAN, 0}, .isoflop_interval = {NAN, NAN}, .threshold = NAN};
 	TRY(law_named(options->method.law ? options->method.law : "chinchilla", &form));
 	if (form->domain == LAW_OF_REPEATS && !options->unique)
 		return error_new(
@@ -362,16 +339,13 @@ struct error *chosen_solve(
 /* Everything about a law that is solved. */
 static struct error *go_on(
     const struct fit_points *points, const struct chosen_options *options, struct chosen *chosen) {
-	double published[MOST_PARAMETERS];
-	law_publish(&chosen->law, &chosen->table, chosen->solution.x, published);
-	allocate(chosen, published, &chosen->a, &chosen->G);
-	chosen->b = 1 - chosen->a;
 	bool spare = chosen->table.count > (size_t)law_free(&chosen->law) && law_free(&chosen->law) > 0;
 	if (spare && chosen->converged) {
 		TRY(draw_intervals(chosen, options->how));
 		TRY(chosen_profiles(chosen));
 	}
 	identify(chosen);
+	TRY(chosen_allocate(chosen, options->how));
 	TRY(make_predictions(points, options, chosen));
 	/* Laws of N and D meet laws of C on the frontier, as they do without --law. */
 	enum fit_variable along = chosen->law.variables == 1 ? chosen->selection.variable : options->variable;
@@ -391,6 +365,8 @@ void chosen_free(struct chosen *chosen) {
 	selection_free(&chosen->selection);
 	table_free(&chosen->table);
 	resamples_free(&chosen->resamples);
+	fit_allocation_free(&chosen->allocation);
+	fit_isoflops_free(&chosen->isoflops);
 	free(chosen->predictions);
 	*chosen = (struct chosen){0};
 }

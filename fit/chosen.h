@@ -46,8 +46,11 @@ struct chosen {
 	struct fit_noise noise; /* NaN without a degree of freedom */
 	struct resamples resamples;
 	double threshold; /* of the profiles */
-	double a, b, G;   /* of the optimum, for laws with a term in each of N and D; else NaN */
-	struct fit_interval a_interval;
+	bool has_optimum, knows_alpha,
+	    knows_beta; /* laws with a term in each of N and D: then the next three hold something */
+	struct fit_allocation allocation;
+	struct fit_isoflops isoflops;
+	struct fit_interval isoflop_interval;
 	struct chosen_prediction *predictions; /* what was asked for, then what was left out */
 	size_t prediction_count;
 	struct fit_design design;
@@ -100,6 +103,11 @@ bool law_is_chosen(const struct law_options *options);
 /* What is to be made least. ERROR_USAGE for a name that there is not, and for options of another objective. */
 MUST_CHECK struct error *law_options_objective(const struct law_options *options, struct fit_method *method);
 MUST_CHECK struct error *law_command(const struct law_options *options);
+
+/* Chinchilla's surface with the parameters of the law; false where it is not a part of it. The optimum by it, and what isoFLOP
+ * curves say (chosen_allocation.c). */
+bool chosen_surface(const struct chosen *chosen, const double *published, struct fit_surface *surface);
+MUST_CHECK struct error *chosen_allocate(struct chosen *chosen, const struct fit_options *how);
 
 /* Profile intervals of the free parameters (chosen_profile.c). */
 MUST_CHECK struct error *chosen_profiles(struct chosen *chosen);

@@ -50,7 +50,7 @@ static void add_parameters(struct writer *writer, cJSON *root, const struct chos
 		boolean(writer, profile, "flat", parameter->flat);
 		number(writer, profile, "threshold", chosen->threshold);
 	}
-	if (!isnan(chosen->a)) interval(writer, intervals, "a", chosen->a_interval);
+	if (chosen->has_optimum) interval(writer, intervals, "a", chosen->allocation.a_interval);
 	number(writer, root, "objective", chosen->objective);
 	bool huber = chosen->law.criterion.kind == OBJECTIVE_HUBER;
 	number(writer, root, "delta", huber ? chosen->law.criterion.delta : NAN);
@@ -173,12 +173,13 @@ struct error *chosen_to_json(const struct chosen *chosen, cJSON **root) {
 	add_certificate(&writer, *root, chosen);
 	add_minima(&writer, *root, chosen);
 	add_bootstrap(&writer, *root, chosen);
-	if (chosen->converged && !isnan(chosen->a)) {
-		cJSON *allocation = object_in(&writer, *root, "allocation");
-		number(&writer, allocation, "a", chosen->a);
-		number(&writer, allocation, "b", chosen->b);
-		number(&writer, allocation, "G", chosen->G);
-		string(&writer, allocation, "flops", "6ND");
+	if (chosen->has_optimum) {
+		const struct allocation_view view = {
+		    .allocation = &chosen->allocation,
+		    .isoflops = &chosen->isoflops,
+		    .isoflop_interval = chosen->isoflop_interval};
+		write_allocation(&writer, *root, &view);
+		write_isoflops(&writer, *root, &view);
 	} else {
 		string(&writer, *root, "allocation", NULL);
 	}

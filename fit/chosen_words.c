@@ -118,15 +118,6 @@ static void put_certificate(const struct chosen *chosen, struct text *out) {
 		wrapped(out, "  certificate ", "             ", words.data ? words.data : "");
 		put_minima(chosen, out);
 	}
-	if (chosen->converged && !isnan(chosen->a)) {
-		char a[SHORT], b[SHORT], between[2 * SHORT];
-		text_add(
-		    out, "  with C = 6 N D the best N grows as C^%s, the best D as C^%s", exactly(chosen->a, a),
-		    exactly(chosen->b, b));
-		if (!isnan(chosen->a_interval.low))
-			text_add(out, "\n             (90 %% interval of the first %s)", range(chosen->a_interval, between));
-		text_add_string(out, "\n");
-	}
 	text_free(&words);
 }
 
@@ -151,6 +142,17 @@ void chosen_summary(const struct chosen *chosen, const char *source, struct text
 	put_header(chosen, source, out);
 	put_parameters(chosen, out);
 	put_certificate(chosen, out);
+	if (chosen->has_optimum) {
+		struct fit_interval a = chosen->allocation.a_interval;
+		const struct allocation_view view = {
+		    .allocation = &chosen->allocation,
+		    .knows_a = !(a.high - a.low > chosen->allocation.a),
+		    .knows_alpha = chosen->knows_alpha,
+		    .knows_beta = chosen->knows_beta,
+		    .isoflops = &chosen->isoflops,
+		    .isoflop_interval = chosen->isoflop_interval};
+		text_allocation(&view, out);
+	}
 	put_predictions(chosen, out);
 	compare_summary(&chosen->comparison, out);
 	for (int i = 0; i < chosen->warning_count; i++) {

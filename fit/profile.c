@@ -45,7 +45,8 @@ double search_rise(struct search *search, double v) {
 	memcpy(starts + p, search->centre, sizeof(double) * p);
 	law_complete(&held, starts);
 	law_complete(&held, starts + p);
-	law_refit(&held, search->table, HELD_NONE, starts, 2, GRID_FEW, search->work, &solution);
+	int start_count = search->table->count > LARGE_TABLE ? 1 : 2;
+	law_refit(&held, search->table, HELD_NONE, starts, start_count, GRID_DOUBT, search->work, &solution);
 	let_go(search);
 	memcpy(search->last, solution.x, sizeof search->last);
 	return solution.objective - search->minimum;

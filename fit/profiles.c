@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define CURVE_POINTS 48
+#define CURVE_OF_LARGE 12    /* of a table beyond LARGE_TABLE */
 #define CURVE_HEIGHT 4       /* thresholds above the minimum that the curve goes up to */
 #define MOST_AT_ESTIMATE 400 /* tables simulated for the threshold there: its quantile is then good to a tenth */
 #define MOST_AT_END 200      /* and at an end of the interval */
@@ -40,7 +41,7 @@ static void trace(struct search *search, double low, double high, double unit, s
 	struct fit_profile_point *curve = profile->curve;
 	double centre = search->estimate;
 	curve[profile->count++] = (struct fit_profile_point){centre * unit, search->minimum};
-	double step = (high - low) / CURVE_POINTS;
+	double step = (high - low) / (search->table->count > LARGE_TABLE ? CURVE_OF_LARGE : CURVE_POINTS);
 	for (int side = -1; side <= 1; side += 2) {
 		memcpy(search->last, search->centre, sizeof search->last);
 		double end = side < 0 ? low : high;

@@ -169,40 +169,6 @@ static void add_surface(struct writer *writer, cJSON *root, const struct fit *fi
 	number(writer, bootstrap, "unfinished", (double)replicates->unfinished);
 }
 
-static void add_allocation(struct writer *writer, cJSON *root, const struct fit *fit) {
-	const struct fit_allocation *allocation = &fit->allocation;
-	cJSON *object = object_in(writer, root, "allocation");
-	const double exponents[] = {allocation->a, allocation->b, allocation->G};
-	static const char *const names[] = {"a", "b", "G"};
-	for (size_t k = 0; k < COUNT_OF(names); k++) {
-		if (fit->refused[FIT_SURFACE_PARAMETERS])
-			string(writer, object, names[k], NULL);
-		else
-			number(writer, object, names[k], exponents[k]);
-	}
-	string(writer, object, "flops", "6ND");
-	cJSON *table = array_in(writer, object, "table");
-	for (size_t i = 0; i < allocation->count; i++) {
-		const struct fit_allocation_row *row = &allocation->rows[i];
-		cJSON *at = object_at_end(writer, table);
-		number(writer, at, "C", row->optimum.C);
-		number(writer, at, "N", row->optimum.N);
-		number(writer, at, "D", row->optimum.D);
-		number(writer, at, "D_per_N", row->optimum.D / row->optimum.N);
-		number(writer, at, "loss", row->optimum.loss);
-		interval(writer, at, "N_interval", row->N);
-		interval(writer, at, "D_interval", row->D);
-		interval(writer, at, "D_per_N_interval", row->D_per_N);
-		boolean(writer, at, "extrapolated", row->extrapolated);
-	}
-	cJSON *halving = object_in(writer, root, "halving");
-	for (int variable = FIT_N; variable <= FIT_C; variable++) {
-		cJSON *of = object_in(writer, halving, variable_names[variable]);
-		number(writer, of, "factor", allocation->halving[variable]);
-		interval(writer, of, "interval", allocation->halving_interval[variable]);
-	}
-}
-
 static void add_laws(struct writer *writer, cJSON *root, const struct fit *fit) {
 	cJSON *laws = array_in(writer, root, "laws");
 	for (int i = 0; i < fit->curve_count; i++) {
@@ -238,36 +204,6 @@ static void add_laws(struct writer *writer, cJSON *root, const struct fit *fit) 
 		for (size_t k = 0; k < COUNT_OF(names); k++)
 			if (curve->at_bound >> k & 1) text_element(writer, at_bound, names[k]);
 	}
-}
-
-static void add_isoflops(struct writer *writer, cJSON *root, const struct fit *fit) {
-	const struct fit_isoflops *isoflops = &fit->isoflops;
-	cJSON *array = array_in(writer, root, "isoflop");
-	for (size_t i = 0; i < isoflops->count; i++) {
-		const struct fit_isoflop *budget = &isoflops->items[i];
-		cJSON *object = object_at_end(writer, array);
-		number(writer, object, "C", budget->C);
-		cJSON *points = array_in(writer, object, "points");
-		for (size_t k = 0; k < budget->count; k++) {
-			cJSON *at = object_at_end(writer, points);
-			number(writer, at, "N", budget->points[k].N);
-			number(writer, at, "D", budget->points[k].D);
-			number(writer, at, "loss", budget->points[k].loss);
-		}
-		cJSON *parabola = array_in(writer, object, "parabola");
-		for (int k = 0; k < 3; k++) element(writer, parabola, budget->parabola[k]);
-		if (budget->has_minimum) {
-			cJSON *minimum = object_in(writer, object, "minimum");
-			number(writer, minimum, "N", budget->minimum.N);
-			number(writer, minimum, "D", budget->minimum.D);
-			number(writer, minimum, "loss", budget->minimum.loss);
-		} else {
-			string(writer, object, "minimum", NULL);
-		}
-		boolean(writer, object, "edge", budget->edge);
-	}
-	number(writer, root, "isoflop_a", isoflops->a);
-	interval(writer, root, "isoflop_a_interval", fit->isoflop_interval);
 }
 
 static void add_name(struct writer *writer, cJSON *object, const struct fit_point *point) {
@@ -353,11 +289,16 @@ struct error *fit_to_json(const struct fit *fit, cJSON **root) {
 	string(&writer, *root, "law", "chinchilla");
 	add_design(&writer, *root, fit);
 	add_surface(&writer, *root, fit);
-	if (fit->fitted && fit->surface.converged) add_allocation(&writer, *root, fit);
+	const struct allocation_view view = {
+	    .allocation = &fit->allocation,
+	    .refused = fit->refused[FIT_SURFACE_PARAMETERS] != NULL,
+	    .isoflops = &fit->isoflops,
+	    .isoflop_interval = fit->isoflop_interval};
+	if (fit->fitted && fit->surface.converged) write_allocation(&writer, *root, &view);
 	result_starts(&writer, *root, fit);
 	if (fit->fitted) result_profiles(&writer, *root, fit);
 	add_laws(&writer, *root, fit);
-	add_isoflops(&writer, *root, fit);
+	write_isoflops(&writer, *root, &view);
 	result_approaches(&writer, *root, fit);
 	add_residuals(&writer, *root, fit);
 	if (fit->fitted && fit->prediction.made) add_prediction(&writer, *root, fit);

@@ -22,6 +22,20 @@ void text_approaches(const struct fit *fit, struct text *out);
 void text_chance(const struct fit *fit, struct text *out);
 void text_outlooks(const struct fit *fit, struct text *out);
 
+/* The best use of compute: what is shown of it, for whichever law. */
+struct allocation_view {
+	const struct fit_allocation *allocation;
+	bool knows_a, knows_alpha, knows_beta; /* they are estimates */
+	bool refused;                          /* a, b and G are not told */
+	const struct fit_isoflops *isoflops;
+	struct fit_interval isoflop_interval;
+};
+/* "allocation" and "halving"; "isoflop", "isoflop_a" and its interval (result_allocation.c); the table for the terminal
+ * (text_allocation.c). */
+void write_allocation(struct writer *writer, cJSON *root, const struct allocation_view *view);
+void write_isoflops(struct writer *writer, cJSON *root, const struct allocation_view *view);
+void text_allocation(const struct allocation_view *view, struct text *out);
+
 /* The numbers of "certificate"; warnings (result.c). */
 void write_certificate(struct writer *writer, cJSON *object, const struct fit_certificate *certificate);
 void write_warning_list(struct writer *writer, cJSON *root, const struct fit_warning *warnings, int count);

@@ -12,7 +12,8 @@ static const struct grid coarse_grid = {
 #define WORTH_THREADS 300                                      /* rows: below, all polishes take a few milliseconds */
 #define ON_THE_WAY 1e-2 /* slope, of order one, at which a search with a larger delta hands over to the next */
 #define NOT_MOVED 1e-9
-#define MOST_ROUNDS 4 /* of searches around the best */
+#define MISSES_OF_SQUARES 2.0 /* mean misses below delta of which Huber's criterion has few kinks */
+#define MOST_ROUNDS 4         /* of searches around the best */
 #define MOST_AROUND (MOST_ROUNDS * 6 * MOST_PARAMETERS)
 #define LONGEST_AROUND 2.0      /* of a step, in centred coordinates */
 #define SLOPE_OF_A_MINIMUM 1e-9 /* as in certificate.c */
@@ -321,21 +322,31 @@ struct error *law_solve_from(
 	return NULL;
 }
 
+/* A minimum inside the box, where the criterion is nearly one of squares. */
+static bool is_plain(const struct law *law, const struct table *table, const struct solution *solution) {
+	if (solution->at_bound || !(solution->slope <= SLOPE_OF_A_MINIMUM)) return false;
+	return is_squares(law) || law->criterion.delta >= MISSES_OF_SQUARES * law_mean_miss(law, table, solution->x, false);
+}
+
 void law_refit(
     const struct law *law, const struct table *table, struct held held, const double *starts, int start_count, int grid,
     double *work, struct solution *solution) {
 	int p = law_parameters(law), node_count = 0;
 	struct node nodes[MOST_STARTS];
 	struct table thin;
+	*solution = (struct solution){.objective = INFINITY, .slope = INFINITY, .stop = STOP_UNDEFINED};
+	for (int k = 0; k < start_count; k++) {
+		struct solution trial;
+		polish(law, table, held, starts + k * p, false, &trial);
+		if (trial.objective < solution->objective) *solution = trial;
+	}
+	if (table->count > LARGE_TABLE) grid = GRID_NONE;
+	if (grid == GRID_DOUBT) grid = is_plain(law, table, solution) ? GRID_NONE : GRID_FEW;
 	if (grid > 0) node_count = search_grid(law, &thin, held, &coarse_grid, thin_table(table, work, &thin), nodes);
 	if (node_count > grid) node_count = grid;
-	*solution = (struct solution){.objective = INFINITY, .slope = INFINITY, .stop = STOP_UNDEFINED};
-	for (int k = 0; k < start_count + node_count; k++) {
+	for (int k = 0; k < node_count; k++) {
 		struct solution trial;
-		if (k < start_count)
-			polish(law, table, held, starts + k * p, false, &trial);
-		else
-			polish_from_grid(law, table, &thin, held, nodes[k - start_count].x, &trial);
+		polish_from_grid(law, table, &thin, held, nodes[k].x, &trial);
 		if (trial.objective < solution->objective) *solution = trial;
 	}
 }

@@ -285,35 +285,14 @@ static void summarise_laws(const struct fit *fit, struct text *out) {
 
 static void summarise_allocation(const struct fit *fit, struct text *out) {
 	if (!fit->fitted || !fit->surface.converged) return;
-	const struct fit_allocation *allocation = &fit->allocation;
-	char value[SHORT], between[2 * SHORT], D_range[2 * SHORT], N[SHORT], D[SHORT], C[SHORT];
-	text_add(
-	    out, "\nBest use of C = 6 N D: N ~ C^a, a %s (%s)",
-	    fit->identified_a ? exactly(allocation->a, value) : "not determined", range(allocation->a_interval, between));
-	if (!isnan(fit->isoflop_interval.low)) {
-		text_add(out, "\n  by isoFLOP parabolas at %zu budgets a ", fit->isoflops.a_budgets);
-		bool narrow = fit->isoflop_interval.high - fit->isoflop_interval.low <= fit->isoflops.a;
-		text_add(
-		    out, "%s (%s)", narrow ? digits(fit->isoflops.a, value) : "not determined",
-		    range(fit->isoflop_interval, between));
-	}
-	text_add(out, "\n  %-7s %-7s %-18s %-7s %-18s %s\n", "C", "N", "90 %", "D", "90 %", "D/N");
-	bool marked = false;
-	for (size_t i = 0; i < allocation->count; i++) {
-		const struct fit_allocation_row *row = &allocation->rows[i];
-		snprintf(C, sizeof C, "1e%.0f%s", log10(row->optimum.C), row->extrapolated ? "*" : "");
-		text_add(
-		    out, "  %-7s %-7s %-18s %-7s %-18s %s\n", C, count(row->optimum.N, N), count_range(row->N, between),
-		    count(row->optimum.D, D), count_range(row->D, D_range), digits(row->optimum.D / row->optimum.N, value));
-		marked = marked || row->extrapolated;
-	}
-	if (marked) text_add_string(out, "  * beyond what was trained: an extrapolation\n");
-	text_add_string(out, "To halve");
-	static const char *terms[] = {" A/N^alpha: N", "; B/D^beta: D", "; both, at best: C"};
-	const bool known[] = {fit->identified[3], fit->identified[4], fit->identified[3] && fit->identified[4]};
-	for (int k = FIT_N; k <= FIT_C; k++)
-		text_add(out, "%s x %s", terms[k], known[k] ? digits(allocation->halving[k], value) : "?");
-	text_add_string(out, "\n");
+	const struct allocation_view view = {
+	    .allocation = &fit->allocation,
+	    .knows_a = fit->identified_a,
+	    .knows_alpha = fit->identified[3],
+	    .knows_beta = fit->identified[4],
+	    .isoflops = &fit->isoflops,
+	    .isoflop_interval = fit->isoflop_interval};
+	text_allocation(&view, out);
 }
 
 static void summarise_prediction(const struct fit *fit, struct text *out) {

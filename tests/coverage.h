@@ -104,7 +104,8 @@ static inline void coverage_of_table(
 	coverage_quantities(&result.surface, N, D, found);
 	struct fit_surface squares = least_squares(&points, &of->truth);
 	coverage_quantities(&squares, N, D, plain);
-	expect_success(fit_bootstrap(&points, &result, RESAMPLE_AUTO, replicates, seed, &refits));
+	expect_success(fit_bootstrap(&points, &result, RESAMPLE_AUTO, 1, seed, &refits)); /* for its noise */
+	refits.count = replicates;
 	expect_success(fit_profiles(&points, &result, RESAMPLE_AUTO, replicates, seed, profiles));
 	expect_success(fit_outlook_at(&points, &result, &refits, N, D, seed, &outlook));
 	for (int k = 0; k < FIT_PROFILES; k++) intervals[k] = profiles[k].interval;
@@ -123,15 +124,10 @@ static inline void coverage_of_table(
 	fit_points_free(&points);
 }
 
-/* `tables` of the case, on all threads. */
-static inline struct coverage coverage_of(const struct coverage_case *of, int tables, size_t replicates) {
+static inline struct coverage coverage_sum(const struct coverage_row *rows, int tables) {
 	struct coverage coverage = {.tables = tables};
-	struct coverage_row *rows = array_new((size_t)tables, sizeof *rows);
 	double *values = array_new((size_t)tables, sizeof *values);
-	assert_non_null(rows);
 	assert_non_null(values);
-#pragma omp parallel for schedule(dynamic)
-	for (int t = 0; t < tables; t++) coverage_of_table(of, replicates, (uint64_t)t, &rows[t]);
 	for (int t = 0; t < tables; t++) coverage.converged += rows[t].converged;
 	for (int k = 0; k < COVERED; k++) {
 		for (int t = 0; t < tables; t++) {
@@ -145,8 +141,18 @@ static inline struct coverage coverage_of(const struct coverage_case *of, int ta
 		for (int t = 0; t < tables; t++) values[t] = rows[t].width[k];
 		coverage.width[k] = quantile_of(values, (size_t)tables, 0.5);
 	}
-	free(rows);
 	free(values);
+	return coverage;
+}
+
+/* `tables` of the case, on all threads. */
+static inline struct coverage coverage_of(const struct coverage_case *of, int tables, size_t replicates) {
+	struct coverage_row *rows = array_new((size_t)tables, sizeof *rows);
+	assert_non_null(rows);
+#pragma omp parallel for schedule(dynamic)
+	for (int t = 0; t < tables; t++) coverage_of_table(of, replicates, (uint64_t)t, &rows[t]);
+	struct coverage coverage = coverage_sum(rows, tables);
+	free(rows);
 	return coverage;
 }
 

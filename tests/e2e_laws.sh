@@ -38,6 +38,31 @@ gives "$scratch/tied.json" alpha 0.3 1e-8
 gives "$scratch/tied.json" beta 0.3 1e-8
 holds 'alpha = beta splits the budget evenly' grep -qE '"a": (0.5|0.49999999999999[0-9]*|0.5000000000000[0-9]*),' "$scratch/tied.json"
 
+# The best use of compute by every law that has one: at the N of the table the law's loss is least along C = 6 N D, halving
+# does halve, and the parabolas are there.
+if command -v python3 >/dev/null; then
+	for how in '--tied' '--fix E=1.5' '--law gadre' '--law chinchilla-no-E --objective log-squares' '--objective squares'; do
+		# shellcheck disable=SC2086
+		"${fit[@]}" "$scratch/tied.csv" $how --json >"$scratch/how.json"
+		holds "allocation with $how" python3 -c '
+import json, sys
+fit = json.load(open(sys.argv[1]))
+p = fit["parameters"]
+def loss(N, D):
+    if "eta" in p: return p["E"] + p["a"] * N ** p["eta"] + p["b"] * 6 ** (p["eta"] / 2) * D ** p["eta"]
+    return p.get("E", 0) + p["A"] * N ** -p["alpha"] + p["B"] * D ** -p["beta"]
+rows = fit["allocation"]["table"]
+assert len(rows) > 3 and len(fit["isoflop"]) > 3 and ("E" not in p or abs(fit["isoflop_a"] - fit["allocation"]["a"]) < .02)
+for row in rows:
+    N, C = row["N"], row["C"]
+    assert abs(6 * N * row["D"] / C - 1) < 1e-12 and abs(loss(N, row["D"]) / row["loss"] - 1) < 1e-9
+    assert loss(N, C / 6 / N) < min(loss(N * f, C / 6 / N / f) for f in (.98, 1.02))
+E, f = p.get("E", 0), fit["halving"]["N"]["factor"]
+assert abs((loss(1e9 * f, 1e99) - E) / (loss(1e9, 1e99) - E) - .5) < 1e-6
+' "$scratch/how.json"
+	done
+fi
+
 # Least squares has closed forms. A line in ln N, and a power law in logs, on one row of the table with errors.
 awk -F, 'NR == 1 {print} NR > 1 && $2 == "300000000" {$3 *= 1 + 0.01 * sin(7 * NR); print $1 "," $2 "," sprintf("%.9f", $3)}' \
 	"$scratch/hoffmann.csv" >"$scratch/line.csv"

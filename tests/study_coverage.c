@@ -1,17 +1,83 @@
-/* The coverage study: make coverage-study [tables=1000] [only=flat]. Prints the table of docs/fit.md. */
+/* The coverage study: make coverage-study [tables=1000] [replicates=100] [only=flat]. Prints the table of docs/fit.md.
+ *
+ * Every table that was fitted is a line of FOLDER/<case>.txt, so that a study can be stopped and gone on with, and its tables
+ * added to. A line holds the seed, the replicates, whether the fit converged, and for each quantity: inside, below, error,
+ * error of least squares, width. */
 #include "tests/coverage.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
+
+#define CHUNK 50 /* tables that are fitted before their lines are written */
 
 /* Surfaces whose terms have the given sizes at the smallest N and D. */
 static struct fit_surface surface(double E, double alpha, double beta, double of_N, double of_D, double N, double D) {
 	return (struct fit_surface){E, of_N * pow(N, alpha), of_D * pow(D, beta), alpha, beta};
 }
 
+static bool read_row(const char *line, size_t replicates, int *seed, struct coverage_row *row) {
+	int at = 0, next, converged;
+	size_t with;
+	if (sscanf(line, "%d %zu %d%n", seed, &with, &converged, &at) != 3 || with != replicates) return false;
+	row->converged = converged;
+	for (int k = 0; k < COVERED; k++) {
+		int inside, below;
+		double *error = &row->error[k], *squares = &row->squares[k], *width = &row->width[k];
+		if (sscanf(line + at, "%d %d %lf %lf %lf%n", &inside, &below, error, squares, width, &next) != 5) return false;
+		row->inside[k] = inside;
+		row->below[k] = below;
+		at += next;
+	}
+	return true;
+}
+
+static void write_row(FILE *file, size_t replicates, int seed, const struct coverage_row *row) {
+	fprintf(file, "%d %zu %d", seed, replicates, row->converged);
+	for (int k = 0; k < COVERED; k++)
+		fprintf(
+		    file, " %d %d %.9g %.9g %.9g", row->inside[k], row->below[k], row->error[k], row->squares[k],
+		    row->width[k]);
+	fprintf(file, "\n");
+}
+
+/* Tables 0 to `tables` of the case: those of the file, and the others. */
+static struct coverage study(const struct coverage_case *of, const char *folder, int tables, size_t replicates) {
+	char path[400], line[2000];
+	struct coverage_row *rows = array_new((size_t)tables, sizeof *rows), row;
+	bool *known = array_new((size_t)tables, sizeof *known);
+	assert_true(rows && known);
+	snprintf(path, sizeof path, "%s/%s.txt", folder, of->name);
+	FILE *file = fopen(path, "a+");
+	if (!file) fail_msg("%s: cannot be opened", path);
+	rewind(file);
+	for (int seed; fgets(line, sizeof line, file);) {
+		if (!read_row(line, replicates, &seed, &row) || seed < 0 || seed >= tables) continue;
+		rows[seed] = row;
+		known[seed] = true;
+	}
+	for (int from = 0; from < tables; from += CHUNK) {
+		int to = from + CHUNK < tables ? from + CHUNK : tables;
+		bool fresh[CHUNK] = {false};
+#pragma omp parallel for schedule(dynamic)
+		for (int t = from; t < to; t++) {
+			fresh[t - from] = !known[t];
+			if (!known[t]) coverage_of_table(of, replicates, (uint64_t)t, &rows[t]);
+		}
+		for (int t = from; t < to; t++)
+			if (fresh[t - from]) write_row(file, replicates, t, &rows[t]);
+		fflush(file);
+	}
+	fclose(file);
+	struct coverage coverage = coverage_sum(rows, tables);
+	free(known);
+	free(rows);
+	return coverage;
+}
+
 int main(int argc, char **argv) {
 	int tables = argc > 1 ? atoi(argv[1]) : 1000;
-	size_t replicates = argc > 2 ? (size_t)atoi(argv[2]) : 200;
-	const char *only = argc > 3 ? argv[3] : "";
+	size_t replicates = argc > 2 ? (size_t)atoi(argv[2]) : 100;
+	const char *only = argc > 3 ? argv[3] : "", *folder = argc > 4 ? argv[4] : "build/study";
 	const double N = 1e6, D = 2e7;
 	const struct {
 		const char *name;
@@ -22,10 +88,12 @@ int main(int argc, char **argv) {
 	    {"flat", surface(0, 0.34, 0.28, 3.7, 3.7, N, D)},
 	    {"degenerate", surface(1.69, 0.34, 0.28, 3.7, 0.2, N, D)}};
 	const double spans[] = {2, 3, 4, 6}, noises[] = {0.001, 0.005, 0.02};
+	(void)mkdir(folder, 0777);
 	printf("%d tables a row, %zu replicates; per cent of 90 %% intervals that hold the truth\n", tables, replicates);
 	printf(
-	    "%-34s %5s %5s %5s %5s %5s %5s  conv  seconds  error over least squares: E alpha beta a law\n", "case", "E",
-	    "alpha", "beta", "a", "law", "run");
+	    "%-36s %5s %5s %5s %5s %5s %5s  conv  error over least squares: E alpha beta a law  below: E alpha beta a law "
+	    "run\n",
+	    "case", "E", "alpha", "beta", "a", "law", "run");
 	omp_set_max_active_levels(1);
 	for (size_t s = 0; s < COUNT_OF(surfaces); s++)
 		for (size_t d = 0; d < COUNT_OF(spans); d++)
@@ -37,13 +105,15 @@ int main(int argc, char **argv) {
 					    design == DESIGN_GRID ? "grid" : "scattered");
 					if (!strstr(name, only)) continue;
 					const struct coverage_case of = {name, surfaces[s].truth, N, D, spans[d], noises[n], design, 7};
-					double began = cpu_seconds();
-					struct coverage found = coverage_of(&of, tables, replicates);
-					printf("%-34s", name);
+					struct coverage found = study(&of, folder, tables, replicates);
+					printf("%-36s", name);
 					for (int k = 0; k < COVERED; k++) printf(" %5.1f", 100.0 * found.inside[k] / tables);
-					printf(" %5.1f %8.1f ", 100.0 * found.converged / tables, cpu_seconds() - began);
-					for (int k = 0; k < COVER_RUN; k++) printf(" %.2f", found.error[k] / found.squares[k]);
-					printf("  below");
+					printf(" %5.1f ", 100.0 * found.converged / tables);
+					for (int k = 0; k < COVER_RUN; k++) {
+						bool both_zero = found.error[k] == 0 && found.squares[k] == 0;
+						printf(" %.3f", both_zero ? 1 : found.error[k] / found.squares[k]);
+					}
+					printf(" ");
 					for (int k = 0; k < COVERED; k++) printf(" %.1f", 100.0 * found.below[k] / tables);
 					printf("\n");
 					fflush(stdout);
