@@ -54,9 +54,15 @@ int main(int argc, char **argv) {
 	int code = run_command(argc, argv);
 	/* The answer counts as given when it has arrived: a full disk must not look like success. */
 	bool lost = ferror(stdout);
+	int reason = 0;
 	errno = 0;
+	/* When a part of it is lost already, nobody knows any more why: the next byte will meet with the same. */
+	if (lost) {
+		clearerr(stdout);
+		if (putchar('\n') == EOF || fflush(stdout)) reason = errno;
+	}
 	if (fclose(stdout) || lost) {
-		if (errno == 0) errno = EIO;
+		errno = reason ? reason : errno ? errno : EIO;
 		int failed = error_report(error_system("write to", "standard output"));
 		if (code == 0) code = failed;
 	}

@@ -43,27 +43,27 @@ struct display {
 	bool json;
 };
 
-static void print_event(cJSON *event) {
-	char *line = event ? cJSON_PrintUnformatted(event) : NULL;
-	if (line) {
-		puts(line);
-		fflush(stdout);
-	}
-	free(line);
+/* `whole`: none of its members was lost for want of memory. */
+static struct error *print_event(cJSON *event, bool whole) {
+	char *line = whole ? cJSON_PrintUnformatted(event) : NULL;
 	cJSON_Delete(event);
+	if (!line) return error_memory(4096);
+	puts(line);
+	fflush(stdout);
+	free(line);
+	return NULL;
 }
 
 static void show_progress(void *context, const struct train_progress *p) {
 	struct display *display = context;
 	if (display->json) {
 		cJSON *event = cJSON_CreateObject();
-		cJSON_AddStringToObject(event, "event", "progress");
-		json_add_number(event, "step", (double)p->step);
-		json_add_number(event, "steps", (double)p->steps);
-		json_add_number(event, "loss", p->loss);
-		json_add_number(event, "held_out", p->held_out);
-		json_add_number(event, "tokens_per_second", p->tokens_per_second);
-		print_event(event);
+		const bool whole = event && cJSON_AddStringToObject(event, "event", "progress") &&
+		                   json_add_number(event, "step", (double)p->step) &&
+		                   json_add_number(event, "steps", (double)p->steps) &&
+		                   json_add_number(event, "loss", p->loss) && json_add_number(event, "held_out", p->held_out) &&
+		                   json_add_number(event, "tokens_per_second", p->tokens_per_second);
+		error_free(print_event(event, whole)); /* there will be another one */
 		return;
 	}
 	char speed[HUMAN_SIZE], line[200], held_out[40] = "";
@@ -91,21 +91,18 @@ static void print_loss(double loss, double loss_error, double bits_per_byte) {
 	printf("\n");
 }
 
-static void print_result(
+static struct error *print_result(
     const struct train_options *options, const struct train_job *job, const struct train_result *r) {
 	if (options->json) {
 		cJSON *event = cJSON_CreateObject();
-		cJSON_AddStringToObject(event, "event", "done");
-		json_add_number(event, "steps", (double)r->steps);
-		json_add_number(event, "tokens", (double)r->tokens);
-		json_add_number(event, "loss", r->loss);
-		json_add_number(event, "loss_error", r->loss_error);
-		json_add_number(event, "bits_per_byte", r->bits_per_byte);
-		json_add_number(event, "tokens_per_second", r->tokens_per_second);
-		json_add_number(event, "gflops", r->gflops);
-		json_add_number(event, "peak_fraction", r->peak_fraction);
-		print_event(event);
-		return;
+		const bool whole =
+		    event && cJSON_AddStringToObject(event, "event", "done") &&
+		    json_add_number(event, "steps", (double)r->steps) && json_add_number(event, "tokens", (double)r->tokens) &&
+		    json_add_number(event, "loss", r->loss) && json_add_number(event, "loss_error", r->loss_error) &&
+		    json_add_number(event, "bits_per_byte", r->bits_per_byte) &&
+		    json_add_number(event, "tokens_per_second", r->tokens_per_second) &&
+		    json_add_number(event, "gflops", r->gflops) && json_add_number(event, "peak_fraction", r->peak_fraction);
+		return print_event(event, whole);
 	}
 	char tokens[HUMAN_SIZE], speed[HUMAN_SIZE], time[HUMAN_SIZE];
 	if (!job->trunk) print_loss(r->loss, r->loss_error, r->bits_per_byte);
@@ -116,6 +113,7 @@ static void print_result(
 	    human_count((double)r->tokens, tokens), (long long)r->steps, r->steps == 1 ? "" : "s",
 	    human_seconds(r->seconds, time), human_count(r->tokens_per_second, speed), r->gflops, 100 * r->peak_fraction,
 	    job->folder);
+	return NULL;
 }
 
 /* The job file of a sweep: {"config", "corpus", "start", "branches", "trunk", "kernels", "peak_gflops"}. */
@@ -202,7 +200,7 @@ static struct error *train(struct train_options *options) {
 	interrupt_watch();
 	error = train_run(&options->config, corpus, &job, &result);
 	progress_close(&display.progress);
-	if (!error) print_result(options, &job, &result);
+	if (!error) error = print_result(options, &job, &result);
 done:
 	corpus_close(corpus);
 	free(absolute);
@@ -294,10 +292,10 @@ static struct error *eval(const struct eval_options *options, const struct opera
 	const double bits = corpus_bits_per_byte(info, loss);
 	if (options->json) {
 		cJSON *answer = cJSON_CreateObject();
-		json_add_number(answer, "loss", loss);
-		json_add_number(answer, "loss_error", loss_error);
-		json_add_number(answer, "bits_per_byte", bits);
-		print_event(answer);
+		error = print_event(
+		    answer, answer && json_add_number(answer, "loss", loss) &&
+		                json_add_number(answer, "loss_error", loss_error) &&
+		                json_add_number(answer, "bits_per_byte", bits));
 	} else {
 		print_loss(loss, loss_error, bits);
 	}

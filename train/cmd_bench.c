@@ -118,42 +118,55 @@ static struct error *json_head(const struct bench_effort *effort, cJSON *root) {
 	cJSON *about = cJSON_AddObjectToObject(root, "machine");
 	if (!about) return error_memory(0);
 	TRY(machine_to_json(&machine, about));
-	json_add_number(root, "rounds", (double)effort->rounds);
-	json_add_number(root, "seconds", effort->seconds);
-	cJSON_AddBoolToObject(root, "cpu_time", effort->cpu_time);
-	return NULL;
+	const bool whole = json_add_number(root, "rounds", (double)effort->rounds) &&
+	                   json_add_number(root, "seconds", effort->seconds) &&
+	                   cJSON_AddBoolToObject(root, "cpu_time", effort->cpu_time);
+	return whole ? NULL : error_memory(0);
 }
 
-static void json_add_job(cJSON *object, const struct job *job) {
-	json_add_number(object, "width", job->shape.width);
-	json_add_number(object, "depth", job->shape.depth);
-	json_add_number(object, "context", job->shape.context);
-	json_add_number(object, "batch", job->batch);
-	json_add_number(object, "vocab", job->shape.vocab);
+static bool json_add_job(cJSON *object, const struct job *job) {
+	return json_add_number(object, "width", job->shape.width) && json_add_number(object, "depth", job->shape.depth) &&
+	       json_add_number(object, "context", job->shape.context) && json_add_number(object, "batch", job->batch) &&
+	       json_add_number(object, "vocab", job->shape.vocab);
+}
+
+/* `item` at the end of `list`; what could not be made, or not added, is an error. */
+static struct error *json_append(cJSON *list, cJSON *item) {
+	if (item && cJSON_AddItemToArray(list, item)) return NULL;
+	cJSON_Delete(item);
+	return error_memory(0);
 }
 
 /* -------------------------------------------------------------------------------------------------------- bench step --- */
 
+/* NULL when memory is short. */
 static cJSON *step_to_json(const struct bench_step *step) {
 	cJSON *object = cJSON_CreateObject();
-	if (!object) return NULL;
-	json_add_job(object, &(struct job){step->shape, step->batch});
-	cJSON_AddStringToObject(object, "kernels", kernels_names[step->kernels]);
+	bool whole = json_add_job(object, &(struct job){step->shape, step->batch}) &&
+	             cJSON_AddStringToObject(object, "kernels", kernels_names[step->kernels]);
 	cJSON *blas = cJSON_AddArrayToObject(object, "blas");
 	for (int p = 0; blas && p < PRODUCT_COUNT; p++)
-		if (step->blas >> p & 1) cJSON_AddItemToArray(blas, cJSON_CreateString(product_names[p]));
-	json_add_number(object, "threads", step->threads);
-	json_add_number(object, "tokens_per_second", step->tokens_per_second);
-	json_add_number(object, "gflops", step->gflops);
-	json_add_number(object, "peak_gflops", step->peak_gflops);
-	json_add_number(object, "peak_fraction", step->gflops / step->peak_gflops);
-	json_add_number(object, "gradient_seconds", step->gradient_seconds);
-	json_add_number(object, "optimizer_seconds", step->optimizer_seconds);
-	json_add_number(object, "spread", step->spread);
-	json_add_number(object, "core_share", step->core_share);
-	json_add_number(object, "first_loss", step->first_loss);
-	json_add_number(object, "bytes", step->bytes);
-	return object;
+		if (step->blas >> p & 1) whole &= !!cJSON_AddItemToArray(blas, cJSON_CreateString(product_names[p]));
+	const struct {
+		const char *key;
+		double value;
+	} numbers[] = {
+	    {"threads", step->threads},
+	    {"tokens_per_second", step->tokens_per_second},
+	    {"gflops", step->gflops},
+	    {"peak_gflops", step->peak_gflops},
+	    {"peak_fraction", step->gflops / step->peak_gflops},
+	    {"gradient_seconds", step->gradient_seconds},
+	    {"optimizer_seconds", step->optimizer_seconds},
+	    {"spread", step->spread},
+	    {"core_share", step->core_share},
+	    {"first_loss", step->first_loss},
+	    {"bytes", step->bytes},
+	};
+	for (size_t i = 0; i < COUNT_OF(numbers); i++) whole &= json_add_number(object, numbers[i].key, numbers[i].value);
+	if (whole && blas) return object;
+	cJSON_Delete(object);
+	return NULL;
 }
 
 static void print_step_head(const struct bench_options *options) {
@@ -223,7 +236,7 @@ static struct error *bench_steps(const struct bench_options *options) {
 	struct error *error = root ? NULL : error_memory(0);
 	if (!error && count > 1) error = json_head(&options->effort, root);
 	cJSON *list = !error && count > 1 ? cJSON_AddArrayToObject(root, "steps") : NULL;
-	for (int i = 0; list && i < count; i++) cJSON_AddItemToArray(list, step_to_json(&steps[i]));
+	for (int i = 0; count > 1 && i < count && !error; i++) error = json_append(list, step_to_json(&steps[i]));
 	if (!error) error = print_json(root);
 	cJSON_Delete(root);
 	return error;
@@ -288,28 +301,25 @@ static void print_operations(
 static cJSON *operations_to_json(
     const struct job *job, int sequences, const bool wanted[KERNELS_COUNT], const double *times, double peak) {
 	cJSON *object = cJSON_CreateObject();
-	if (!object) return NULL;
-	json_add_job(object, job);
-	json_add_number(object, "sequences", sequences);
-	json_add_number(object, "peak_gflops", peak);
+	bool whole = json_add_job(object, job) && json_add_number(object, "sequences", sequences) &&
+	             json_add_number(object, "peak_gflops", peak);
 	cJSON *list = cJSON_AddArrayToObject(object, "operations");
 	for (int k = 0; list && k < KERNELS_COUNT; k++) {
 		for (int o = 0; wanted[k] && o < operation_count(); o++) {
 			const struct operation operation = operation_of(&job->shape, sequences, o);
 			const double seconds = times[k * operation_count() + o], gflops = operation.flops / seconds * 1e-9;
 			cJSON *row = cJSON_CreateObject();
-			if (!row) break;
-			cJSON_AddStringToObject(row, "kernels", kernels_names[k]);
-			cJSON_AddStringToObject(row, "name", operation.name);
-			json_add_number(row, "calls", calls_of(&operation, job, sequences));
-			json_add_number(row, "flops", operation.flops);
-			json_add_number(row, "seconds", seconds);
-			json_add_number(row, "gflops", gflops);
-			json_add_number(row, "peak_fraction", gflops / peak);
-			cJSON_AddItemToArray(list, row);
+			whole = whole && row && cJSON_AddItemToArray(list, row) &&
+			        cJSON_AddStringToObject(row, "kernels", kernels_names[k]) &&
+			        cJSON_AddStringToObject(row, "name", operation.name) &&
+			        json_add_number(row, "calls", calls_of(&operation, job, sequences)) &&
+			        json_add_number(row, "flops", operation.flops) && json_add_number(row, "seconds", seconds) &&
+			        json_add_number(row, "gflops", gflops) && json_add_number(row, "peak_fraction", gflops / peak);
 		}
 	}
-	return object;
+	if (whole && list) return object;
+	cJSON_Delete(object);
+	return NULL;
 }
 
 static struct error *wanted_kernels(const char *name, bool wanted[KERNELS_COUNT]) {
@@ -343,7 +353,7 @@ static struct error *bench_kernels(const struct bench_options *options) {
 		error = bench_operations(&jobs[i].shape, sequences, wanted, &options->effort, times, &peak);
 		if (error) break;
 		if (options->json)
-			cJSON_AddItemToArray(list, operations_to_json(&jobs[i], sequences, wanted, times, peak));
+			error = json_append(list, operations_to_json(&jobs[i], sequences, wanted, times, peak));
 		else
 			print_operations(&jobs[i], sequences, wanted, times, peak);
 	}
@@ -365,13 +375,11 @@ static struct error *bench_products(const struct bench_options *options) {
 		return NULL;
 	}
 	cJSON *object = cJSON_CreateObject();
-	if (!object) return error_memory(0);
-	cJSON_AddStringToObject(object, "core_type", openblas_get_corename());
-	json_add_number(object, "size", (double)options->size);
-	json_add_number(object, "gflops", gflops);
-	json_add_number(object, "peak_gflops", peak);
-	json_add_number(object, "peak_fraction", gflops / peak);
-	struct error *error = print_json(object);
+	const bool whole = object && cJSON_AddStringToObject(object, "core_type", openblas_get_corename()) &&
+	                   json_add_number(object, "size", (double)options->size) &&
+	                   json_add_number(object, "gflops", gflops) && json_add_number(object, "peak_gflops", peak) &&
+	                   json_add_number(object, "peak_fraction", gflops / peak);
+	struct error *error = whole ? print_json(object) : error_memory(0);
 	cJSON_Delete(object);
 	return error;
 }
