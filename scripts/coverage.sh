@@ -11,6 +11,7 @@ command -v gcovr >/dev/null || {
 build=build/gcc-cov
 keepers='base/(file|seal)\.c|train/(checkpoint|safetensors|record)\.c|sweep/(lab|lock|points)\.c'
 find "$build" -name '*.gcda' -delete 2>/dev/null || true
+export OMP_NUM_THREADS=1 # threads would fight for the counters
 make --no-print-directory -s cov=1 rung
 make --no-print-directory -s cov=1 test || echo "note: some tests failed; what they reached is counted" >&2
 of() { # options of gcovr: its last line
