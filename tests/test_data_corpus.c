@@ -217,6 +217,37 @@ static void every_truncation(void **state) {
 	text_free(&bytes);
 }
 
+/* Bodies of several frames: 10,000 flipped bits, and 1000 pieces that were copied to another place. The frame is named. */
+static void random_damage_to_bodies(void **state) {
+	(void)state;
+	const struct tokenizer tokenizer = {.kind = TOKENIZER_CHAR, .vocab = 96};
+	struct text bytes = {0};
+	write_corpus(&tokenizer, FRAME_TOKENS + 3000, 500);
+	expect_success(file_read(corpus_path, 1 << 30, &bytes));
+	const int file = open(corpus_path, O_RDWR);
+	const size_t header_bytes = (unsigned char)bytes.data[12] | (size_t)(unsigned char)bytes.data[13] << 8;
+	const size_t body = PREAMBLE_BYTES + header_bytes + 3 * TABLE_ROW_BYTES, length = bytes.length - body;
+	struct rng rng = rng_make(4, "damage");
+	for (int i = 0; i < 11000; i++) {
+		size_t at = body + (size_t)rng_below(&rng, length), count = 1;
+		if (i < 10000) {
+			const char flipped = (char)(bytes.data[at] ^ 1 << rng_below(&rng, 8));
+			assert_int_equal(pwrite(file, &flipped, 1, (off_t)at), 1);
+		} else {
+			count = 1 + (size_t)rng_below(&rng, length / 4);
+			at = body + (size_t)rng_below(&rng, length - count);
+			const size_t from = body + (size_t)rng_below(&rng, length - count);
+			if (memcmp(bytes.data + at, bytes.data + from, count) == 0) continue;
+			assert_int_equal(pwrite(file, bytes.data + from, count, (off_t)at), (ssize_t)count);
+		}
+		expect_failure(open_and_check(corpus_path), ERROR_DATA, "damaged frame ");
+		assert_int_equal(pwrite(file, bytes.data + at, count, (off_t)at), (ssize_t)count);
+	}
+	expect_success(open_and_check(corpus_path));
+	close(file);
+	text_free(&bytes);
+}
+
 /* A frame that went bad is found when it is read, and only then; the other frames are still good, and it stays bad. */
 static void a_bad_frame_among_good_ones(void **state) {
 	(void)state;
@@ -484,6 +515,7 @@ int main(void) {
 	    cmocka_unit_test(a_small_cache),
 	    cmocka_unit_test(the_hash),
 	    cmocka_unit_test(every_flipped_bit),
+	    cmocka_unit_test(random_damage_to_bodies),
 	    cmocka_unit_test(every_truncation),
 	    cmocka_unit_test(a_bad_frame_among_good_ones),
 	    cmocka_unit_test(lies_about_places),
