@@ -243,6 +243,10 @@ struct approach2_bias {
 	double a[OPTIMUM_METHODS], D[OPTIMUM_METHODS][BIAS_REACHES];
 	double largest; /* budget */
 	size_t budgets[OPTIMUM_METHODS];
+	/* Of the parabola when minima at edges, and vertices beyond the sizes, are kept, as in publications that do not speak of
+	 * edges; `kept` budgets have a vertex. */
+	double kept_a, kept_D[BIAS_REACHES];
+	size_t kept;
 };
 MUST_CHECK struct error *approach2_bias_of(
     const struct budget_row *rows, size_t n, const struct budget_plan *plan, const struct fit_surface *surface,

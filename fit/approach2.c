@@ -191,6 +191,42 @@ static double true_log_N(const struct fit_surface *surface, double offset, doubl
 	return (balance + surface->beta * offset) / (surface->alpha + slope * surface->beta);
 }
 
+/* With the edges kept: the vertex of every parabola that opens upwards. */
+static struct error *bias_with_edges(
+    const struct budgets *budgets, const struct regression *true_N, const struct regression *true_D,
+    struct approach2_bias *bias) {
+	size_t most = 1;
+	for (size_t b = 0; b < budgets->count; b++)
+		if (budgets->items[b].count > most) most = budgets->items[b].count;
+	double *memory = array_new(2 * most + 3 * budgets->count + 1, sizeof *memory), *x = memory, *loss = x + most,
+	       *C = loss + most, *N = C + budgets->count, *D = N + budgets->count;
+	if (!memory) return error_memory(most * sizeof *memory);
+	for (size_t b = 0; b < budgets->count; b++) {
+		const struct budget *budget = &budgets->items[b];
+		double c[3];
+		for (size_t i = 0; i < budget->count; i++) {
+			x[i] = log(budget->points[i].N);
+			loss[i] = budget->points[i].loss;
+		}
+		fit_parabola(x, loss, budget->count, c);
+		if (!(c[2] > 0)) continue;
+		C[bias->kept] = budget->C;
+		N[bias->kept] = exp(-c[1] / (2 * c[2]));
+		D[bias->kept++] = exp(budget->offset + budget->slope * c[1] / (2 * c[2]));
+	}
+	struct regression line_N, line_D;
+	size_t count = bias->kept < LEAST_MINIMA ? 0 : bias->kept;
+	regress_logs(C, N, NULL, count, &line_N);
+	regress_logs(C, D, NULL, count, &line_D);
+	bias->kept_a = line_N.slope - true_N->slope;
+	for (int k = 0; k < BIAS_REACHES; k++) {
+		double at = bias_reach[k] * bias->largest;
+		bias->kept_D[k] = regression_at(&line_D, at) / regression_at(true_D, at) - 1;
+	}
+	free(memory);
+	return NULL;
+}
+
 struct error *approach2_bias_of(
     const struct budget_row *rows, size_t n, const struct budget_plan *plan, const struct fit_surface *surface,
     struct approach2_bias *bias) {
@@ -228,6 +264,7 @@ struct error *approach2_bias_of(
 			bias->D[method][k] = regression_at(&line->D, at) / regression_at(&true_D, at) - 1;
 		}
 	}
+	error = bias_with_edges(&found.budgets, &true_N, &true_D, bias);
 done:
 	free(exact);
 	free(memory);

@@ -344,7 +344,8 @@ MUST_CHECK struct error *fit_isoflop_interval(
 struct fit_predicted {
 	size_t point; /* index in the table */
 	double predicted, baseline;
-	struct fit_interval interval; /* of the measurement, not of its mean */
+	struct fit_interval interval; /* of the measurement, not of its mean; NaN beyond the first forty points */
+	bool inside;                  /* the measurement is, to rounding; or there is no interval */
 };
 
 /* The points of the largest N, predicted by a surface fitted without them, and by the naive baseline: a pure power of both,

@@ -5,7 +5,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define SAME_SIZE 1e-9  /* relative, as in design.c */
+#define SAME_SIZE 1e-9 /* relative, as in design.c */
+#define ROUNDING 1e-12
 #define MOST_BOUNDED 40 /* points that get an interval; each takes some 800 refits */
 
 /* The points below `N`. */
@@ -64,12 +65,15 @@ static struct error *add_intervals(
 		struct fit_predicted *predicted = &prediction->points[k];
 		const struct fit_point *point = &all->items[predicted->point];
 		predicted->interval = (struct fit_interval){NAN, NAN};
+		predicted->inside = true;
 		if (k >= MOST_BOUNDED || replicates == 0) continue;
 		if (point->D != D) error = outlook_of_law(&of, point->N, point->D, seed, &loss, NULL, run);
 		if (error) break;
 		D = point->D;
 		predicted->interval = run[FIT_OUTLOOK_LEVELS - 1];
-		prediction->covered += point->loss >= predicted->interval.low && point->loss <= predicted->interval.high;
+		predicted->inside = point->loss >= predicted->interval.low * (1 - ROUNDING) &&
+		                    point->loss <= predicted->interval.high * (1 + ROUNDING);
+		prediction->covered += predicted->inside;
 		prediction->bounded++;
 	}
 	settings_free(&settings);

@@ -71,6 +71,17 @@ static void add_optimum(struct writer *writer, cJSON *object, const char *key, c
 	number(writer, at, "thrown_out", (double)found->thrown);
 }
 
+static void add_bias(
+    struct writer *writer, cJSON *object, const struct approach2_bias *bias, double a, const double D[BIAS_REACHES]) {
+	or_null(writer, object, "a", a);
+	cJSON *far = array_in(writer, object, "D");
+	for (int k = 0; k < BIAS_REACHES; k++) {
+		cJSON *at = object_at_end(writer, far);
+		number(writer, at, "C", bias_reach[k] * bias->largest);
+		or_null(writer, at, "relative", D[k]);
+	}
+}
+
 static void add_line(
     struct writer *writer, cJSON *object, const struct approach2 *second, const struct approach2_bias *bias,
     enum optimum_method method) {
@@ -87,13 +98,9 @@ static void add_line(
 		return;
 	}
 	cJSON *wrong = object_in(writer, of, "bias");
-	or_null(writer, wrong, "a", bias->a[method]);
-	cJSON *far = array_in(writer, wrong, "D");
-	for (int k = 0; k < BIAS_REACHES; k++) {
-		cJSON *at = object_at_end(writer, far);
-		number(writer, at, "C", bias_reach[k] * bias->largest);
-		or_null(writer, at, "relative", bias->D[method][k]);
-	}
+	add_bias(writer, wrong, bias, bias->a[method], bias->D[method]);
+	if (method == BY_PARABOLA)
+		add_bias(writer, object_in(writer, wrong, "edges_kept"), bias, bias->kept_a, bias->kept_D);
 }
 
 static void add_approach2(struct writer *writer, cJSON *root, const struct fit_approaches *approaches) {

@@ -306,9 +306,9 @@ static void summarise_prediction(const struct fit *fit, struct text *out) {
 	for (size_t k = 0; k < prediction->count; k++) {
 		const struct fit_predicted *at = &prediction->points[k];
 		const struct fit_point *point = &fit->points->items[at->point];
-		bool inside = k >= prediction->bounded || (point->loss >= at->interval.low && point->loss <= at->interval.high);
 		char error[SHORT];
-		snprintf(error, sizeof error, "%+.2f %%%s", 100 * (at->predicted / point->loss - 1), inside ? "" : "  outside");
+		snprintf(
+		    error, sizeof error, "%+.2f %%%s", 100 * (at->predicted / point->loss - 1), at->inside ? "" : "  outside");
 		text_add(
 		    out, "  %-9s %-9s %-10s %-20s %s\n", count(point->D, D), digits(point->loss, loss),
 		    digits(at->predicted, predicted), range(at->interval, between), error);

@@ -56,6 +56,12 @@ static void text_first(const struct fit_approaches *approaches, struct text *out
 		    out, "    %-28s a %s\n", choice_words(&first->choices[k], words), digits(first->choices[k].N.slope, value));
 }
 
+static void text_bias(const char *name, double largest, double a, const double D[BIAS_REACHES], struct text *out) {
+	text_add(out, "    %-9s a %+.4f", name, a);
+	for (int k = 0; k < BIAS_REACHES; k++) text_add(out, ", D* %+.4g %% at %.1e", 100 * D[k], bias_reach[k] * largest);
+	text_add_string(out, "\n");
+}
+
 static void text_second(const struct fit_approaches *approaches, struct text *out) {
 	const struct approach2 *second = &approaches->second;
 	size_t budgets = second->budgets.count;
@@ -95,11 +101,13 @@ static void text_second(const struct fit_approaches *approaches, struct text *ou
 	const struct approach2_bias *bias = &approaches->bias;
 	text_add_string(out, "  On this grid the method itself has a bias, noise apart:\n");
 	for (int m = 0; m < OPTIMUM_METHODS; m++) {
-		if (isnan(bias->a[m])) continue;
-		text_add(out, "    %-9s a %+.4f", names[m], bias->a[m]);
-		for (int k = 0; k < BIAS_REACHES; k++)
-			text_add(out, ", D* %+.2g %% at %.1e", 100 * bias->D[m][k], bias_reach[k] * bias->largest);
-		text_add_string(out, "\n");
+		if (!isnan(bias->a[m])) text_bias(names[m], bias->largest, bias->a[m], bias->D[m], out);
+	}
+	if (bias->kept > bias->budgets[BY_PARABOLA] && !isnan(bias->kept_a)) {
+		text_add(
+		    out, "    and with the %zu edge%s kept that parabolas have beyond the sizes:\n",
+		    bias->kept - bias->budgets[BY_PARABOLA], bias->kept - bias->budgets[BY_PARABOLA] == 1 ? "" : "s");
+		text_bias(names[BY_PARABOLA], bias->largest, bias->kept_a, bias->kept_D, out);
 	}
 }
 

@@ -63,6 +63,8 @@ static void the_bias_is_the_known_one(void **state) {
 			bool lost = tables[t].drift > widths[w];
 			assert_true(lost ? bias.budgets[BY_PARABOLA] < 5 : bias.budgets[BY_PARABOLA] == 5);
 			if (!lost) assert_true(near(100 * bias.D[BY_PARABOLA][1], tables[t].expected[w], 0.006));
+			/* As published it is kept: all twelve figures. */
+			assert_true(bias.kept == 5 && near(100 * bias.kept_D[1], tables[t].expected[w], 0.006));
 			/* Akima's cubic through 15 points has far less: what its knots leave. */
 			if (!lost) assert_true(fabs(100 * bias.D[BY_AKIMA][1]) < 0.1 + 0.09 * widths[w]);
 			budget_plan_free(&plan);
