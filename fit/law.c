@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FARTHEST_MEAN 2.0 /* of ln loss from its median */
+
 struct error *table_new(
     struct table *table, size_t count, int variables, const double *const *x, const double *loss, const int *group) {
 	*table = (struct table){.count = count, .variables = variables};
@@ -28,7 +30,13 @@ struct error *table_new(
 			table->most_u[k] = fmax(table->most_u[k], u);
 		}
 	}
-	for (size_t i = 0; i < count; i++) table->mean_y += log(loss[i]) / (double)count;
+	for (size_t i = 0; i < count; i++) {
+		table->y[i] = log(loss[i]);
+		table->mean_y += table->y[i] / (double)count;
+	}
+	/* One absurd loss must not move the others out of the search's box. */
+	double median = quantile_of(table->y, count, 0.5);
+	if (fabs(table->mean_y - median) > FARTHEST_MEAN) table->mean_y = median;
 	for (size_t i = 0; i < count; i++) {
 		table->y[i] = log(loss[i]) - table->mean_y;
 		table->weight[i] = 1;

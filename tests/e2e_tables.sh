@@ -148,7 +148,9 @@ survives 'ten million columns' "there is no column 'loss'" "$h"
 head -c 5000000 /dev/zero | sed 's/\x0/{"a":/g' >"$scratch/deep.jsonl"
 survives 'objects in objects, five million deep' 'at most 500' "$scratch/deep.jsonl"
 survives 'a folder that is no lab' "there is no points.csv in this folder; is it a lab" "$scratch"
-check 'a full disk behind stdout' 1 '' 'cannot write to standard output: No space left' sh -c '"$@" >/dev/full' - "${fit[@]}" "$scratch/named.csv"
+awk -F, -v OFS=, 'NR == 9 {$NF = "1e300"} {print}' "$scratch/named.csv" >"$scratch/absurd.csv"
+check 'one loss of 1e300 spoils no fit' 0 'converged: 25 of 25' '' "${fit[@]}" "$scratch/absurd.csv"
+check 'a full disk behind stdout' 1 '' 'cannot write to standard output: No space left on device' sh -c '"$@" >/dev/full' - "${fit[@]}" "$scratch/named.csv"
 check 'a file that cannot be written' 2 'L\(N, D\) = E' 'cannot write /dev/full: it is not a regular file' "${fit[@]}" "$scratch/named.csv" --out /dev/full
 
 # --- Size.
