@@ -168,13 +168,22 @@ if [ -e "$published/porian_optimal_pairs.csv" ]; then
 	check 'published optima of six configurations' 0 '"law": "allocation"' '' "$rung" fit "$published/porian_optimal_pairs.csv" --law allocation \
 		--N n_opt --C flops --weight-from-std n_star_std --by dataset,hparams,warmup,decay,param_count,val --json
 	cp "$scratch/out" "$scratch/porian.json"
-	for a in 0.83530 0.70647 0.60204 0.57149 0.49690; do
-		holds "an exponent of $a is among them" grep -qw "$a" <<<"$(exponents "$scratch/porian.json" a 5)"
+	for of in '0.83530 base long kaplan kaplan train' '0.70647 base long kaplan standard val' '0.60204 base short kaplan standard val' \
+		'0.57149 base short chinchilla standard val' '0.49690 tuned short const standard val'; do
+		holds "an exponent of $of" sh -c 'tr -d " \t\n" <"$1" | tr "{" "\n" >"$1.lines"; set -- "$1" $2
+			grep -A1 "^\"dataset\":\"rw\",\"hparams\":\"$3\",\"warmup\":\"$4\",\"decay\":\"$5\",\"param_count\":\"$6\",\"val\":\"$7\"" "$1.lines" |
+				sed -nE "s/.*\"a\":([0-9.]+),.*/\1/p" | awk -v a="$2" "{if (sprintf(\"%.5f\", \$1) == a) found = 1} END {exit !found}"' \
+			- "$scratch/porian.json" "$of"
 	done
 	check 'published optima by convention' 0 'convention' '' "$rung" fit "$published/nanochat_log_jan26.csv" --law allocation \
 		--N N_opt --D D_opt --by convention --json
 	cp "$scratch/out" "$scratch/nanochat.json"
-	holds 'N* grows as published' test "$(exponents "$scratch/nanochat.json" a 3)" = '0.536 0.536 0.374 0.374 0.696 0.696 '
+	holds 'N* grows as the rounded budgets of the table have it' test "$(exponents "$scratch/nanochat.json" a 3)" = '0.536 0.536 0.374 0.374 0.696 0.696 '
+	holds 'D* too' test "$(exponents "$scratch/nanochat.json" b 3)" = '0.489 0.489 0.501 0.501 0.406 0.406 '
+	# The budgets were 10^18, 10^(18 + 1/3), 10^(18 + 2/3), 10^19: 2.15e18 and 4.64e18 are those, rounded.
+	sed 's/2\.15e+18/2.15443469003188e18/; s/4\.64e+18/4.64158883361278e18/' "$published/nanochat_log_jan26.csv" >"$scratch/budgets.csv"
+	"$rung" fit "$scratch/budgets.csv" --law allocation --N N_opt --D D_opt --by convention --json >"$scratch/nanochat.json"
+	holds 'N* grows as published' test "$(exponents "$scratch/nanochat.json" a 3)" = '0.536 0.536 0.375 0.375 0.697 0.697 '
 	holds 'D* grows as published' test "$(exponents "$scratch/nanochat.json" b 3)" = '0.489 0.489 0.501 0.501 0.406 0.406 '
 else
 	echo "ok $((number += 1)) - published optima # SKIP $published is not here"
