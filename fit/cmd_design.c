@@ -258,9 +258,7 @@ static void summary(const struct judged *judged, const struct fit *fit, const ch
 		text_add(out, "  %-16s", percent);
 	}
 	end_line(out);
-	text_add(
-	    out, "  (N = %s, D = %s)\nThe Huber fit's are %.3g times as wide at this noise.\n", count(judged->next_N, N),
-	    count(judged->next_D, D), fit_huber_inflation(outlooks[0].noise.point));
+	text_add(out, "  (N = %s, D = %s)\n", count(judged->next_N, N), count(judged->next_D, D));
 	write_warning_lines(fit, out);
 }
 

@@ -1,4 +1,5 @@
 /* compare.c - all laws on the same points: likelihood, errors on points not seen, and what would tell them apart. */
+#include "fit/input.h"
 #include "fit/law.h"
 
 #include <float.h>
@@ -444,15 +445,39 @@ done:
 	return error;
 }
 
+/* The same with so many of the points as can be compared in a few seconds. */
+static struct error *compare_sample(
+    const struct fit_points *points, const struct fit_method *method, enum fit_variable variable, bool all,
+    const double *unique, struct fit_comparison *comparison) {
+	struct fit_points sample = {0};
+	bool *kept = array_new(points->count + 1, sizeof *kept);
+	double *own = array_new(FIT_MOST_COMPARED_POINTS + 1, sizeof *own);
+	struct rng rng = rng_make(1, "comparison");
+	struct error *error = kept && own ? NULL : error_memory(points->count + FIT_MOST_COMPARED_POINTS * sizeof *own);
+	size_t taken = 0;
+	for (size_t i = 0; i < points->count && !error; i++) { /* each subset with the same chance (Knuth 1969, 3.4.2 S) */
+		double missing = (double)(FIT_MOST_COMPARED_POINTS - taken), left = (double)(points->count - i);
+		kept[i] = rng_uniform(&rng) * left < missing;
+		if (kept[i] && unique) own[taken] = unique[i];
+		taken += kept[i];
+	}
+	if (!error) error = points_kept(points, kept, &sample);
+	if (!error) error = fit_compare(&sample, method, variable, all, unique ? own : NULL, comparison);
+	comparison->sampled = taken;
+	comparison->of = points->count;
+	fit_points_free(&sample);
+	free(own);
+	free(kept);
+	return error;
+}
+
 struct error *fit_compare(
     const struct fit_points *points, const struct fit_method *method, enum fit_variable variable, bool all,
     const double *unique, struct fit_comparison *comparison) {
 	struct fit_design design;
 	*comparison = (struct fit_comparison){.variable = variable};
-	if (points->count > FIT_MOST_COMPARED_POINTS) {
-		comparison->skipped = "there are more than 2000 points";
-		return NULL;
-	}
+	if (points->count > FIT_MOST_COMPARED_POINTS)
+		return compare_sample(points, method, variable, all, unique, comparison);
 	TRY(fit_design_of(points, &design));
 	if (design.surface) TRY(compare_surfaces(points, method, unique, comparison));
 	TRY(compare_curves(points, method, all || design_is_a_line(&design), comparison));

@@ -135,6 +135,8 @@ void compare_summary(const struct fit_comparison *comparison, struct text *out) 
 	text_add_string(
 	    out, "\nLaws on the same points: k parameters, n points, errors in %. AICc, above the\n"
 	         "lowest, is of the likelihood whose maximum the fit is, errors independent\n");
+	if (comparison->sampled)
+		text_add(out, "On %zu of the %zu points, picked at random.\n", comparison->sampled, comparison->of);
 	text_add(out, "  %-4s %-16s %2s %4s %8s %9s %9s %9s\n", "of", "law", "k", "n", "rms", "AICc", "left out", "next");
 	bool doubtful = false;
 	for (int k = 0; k < comparison->count; k++) {
@@ -163,6 +165,7 @@ void compare_summary(const struct fit_comparison *comparison, struct text *out) 
 
 void write_comparison(struct writer *writer, cJSON *root, const struct fit_comparison *comparison) {
 	cJSON *array = array_in(writer, root, "comparison");
+	number(writer, root, "comparison_points", comparison->sampled ? (double)comparison->sampled : NAN);
 	for (int k = 0; k < comparison->count; k++) {
 		const struct fit_compared *law = &comparison->laws[k];
 		cJSON *at = object_at_end(writer, array);

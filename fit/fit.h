@@ -448,8 +448,9 @@ struct fit_comparison {
 	enum fit_variable variable;
 	struct fit_shape shape;
 	const char *skipped; /* why there is none; NULL when there is */
+	size_t sampled, of;  /* so many of so many points were taken, at random; 0: all */
 };
-#define FIT_MOST_COMPARED_POINTS 2000
+#define FIT_MOST_COMPARED_POINTS 2000 /* of a larger table so many are taken at random */
 
 /* Fits every law that the design allows, by the method's objective (its law, held and tied parameters are not regarded):
  * those of N and D to all points; those of one variable to the points that select_rows chooses, or to all of them.

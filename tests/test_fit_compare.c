@@ -231,6 +231,24 @@ static void designs_choose_the_laws(void **state) {
 	fit_points_free(&points);
 }
 
+/* Of a large table 2000 points are taken, each with the same chance, and the best law is still found. */
+static void large_tables_are_sampled(void **state) {
+	(void)state;
+	struct fit_surface truth = small_surface(0.8, 0.3, 0.35);
+	struct fit_points points = make_points(&truth, &(struct ladder_shape){50, 50, 6e3, 300, 1e6, 300}, 0.003, 0, 21);
+	struct fit_method method = {.objective = OBJECTIVE_LOG_SQUARES};
+	struct fit_comparison comparison;
+	expect_success(fit_compare(&points, &method, FIT_C, false, NULL, &comparison));
+	assert_true(!comparison.skipped && comparison.sampled == 2000 && comparison.of == 2500);
+	const struct fit_compared *line = line_of(&comparison, "chinchilla");
+	assert_true(line->points == 2000 && line->above == 0 && line->converged);
+	/* Squares of the misses of 2000 of 2500 points: 4 of 5 parts of the whole sum, within three standard deviations. */
+	struct fit_surface_result whole;
+	expect_success(fit_surface_solve(&points, &method, &whole));
+	assert_true(close_to(line->objective, 0.8 * whole.objective, 0.05));
+	fit_points_free(&points);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(errors_on_rungs_not_seen),
@@ -239,6 +257,7 @@ int main(void) {
 	    cmocka_unit_test(an_s_and_a_power_law_are_told_apart),
 	    cmocka_unit_test(decades_are_what_their_definition_says),
 	    cmocka_unit_test(designs_choose_the_laws),
+	    cmocka_unit_test(large_tables_are_sampled),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
