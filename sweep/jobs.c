@@ -1,9 +1,11 @@
 /* Jobs: the runs of a plan with their ids and folders, what waits for what, what is already done, what comes next. */
 #include "sweep/sweep.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ------------------------------------------------------------------------------------------------- making the list --- */
 
@@ -186,6 +188,33 @@ static bool trunk_is_under_way(const struct job *trunk) {
 	return is;
 }
 
+/* A run that has not begun will begin from its trunk's branch. A damaged one is set aside, and its trunk's record removed, so
+ * that the trunk is trained again: to the same branch. */
+static struct error *check_branch(const struct job *job, struct job *trunk, struct text *damaged) {
+	struct text aside = {0};
+	char *begun = path_join(job->folder, "run.json"), *record = path_join(trunk->folder, "run.json");
+	struct error *damage = NULL, *error = begun && record ? NULL : error_memory(256);
+	if (!error && !file_exists(begun) && file_exists(job->start)) damage = train_branch_check(job->start);
+	if (damage && damage->kind != ERROR_DATA) { /* it may be whole, but the system would not let us read it */
+		error = damage;
+		goto done;
+	}
+	if (!damage) goto done;
+	text_add(&aside, "%s.damaged", job->start);
+	text_add(damaged, "%s\n  set aside as %s; its trunk is trained again\n", damage->message, aside.data);
+	error_free(damage);
+	error = text_error(&aside);
+	/* The record first: without the branch, but with it, nobody would know that there is something to be done. */
+	if (!error && unlink(record) && errno != ENOENT) error = error_system("remove", record);
+	if (!error && rename(job->start, aside.data)) error = error_system("rename", job->start);
+	trunk->state = JOB_WAITING;
+done:
+	text_free(&aside);
+	free(begun);
+	free(record);
+	return error;
+}
+
 struct error *jobs_survey(struct job_list *jobs, const char *lab, struct text *damaged) {
 	for (int i = 0; i < jobs->count; i++) {
 		struct job *job = &jobs->items[i];
@@ -195,6 +224,10 @@ struct error *jobs_survey(struct job_list *jobs, const char *lab, struct text *d
 			TRY(recorded_state(job, &job->state, damaged));
 		job->ready = false;
 		job->progress = job->kind == JOB_TRUNK && job->state == JOB_WAITING ? trunk_progress(job) : 0;
+	}
+	for (int i = 0; i < jobs->count; i++) {
+		struct job *job = &jobs->items[i];
+		if (job->state == JOB_WAITING && job->trunk >= 0) TRY(check_branch(job, &jobs->items[job->trunk], damaged));
 	}
 	/* A trunk is there for its cooldowns; once they are through its folder may be removed. One that was interrupted is
 	 * brought to its end all the same, so that the lab is that of an untouched ladder. */

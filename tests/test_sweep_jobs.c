@@ -1,6 +1,7 @@
 /* Jobs: what a plan comes to, what the files of a lab say of it, what comes next, and how long it will take. */
 #include "sweep/show.h"
 #include "tests/support.h"
+#include "train/state.h"
 
 #include <math.h>
 
@@ -104,8 +105,21 @@ static void put(const char *folder, const char *name, const char *text) {
 	free(path);
 }
 
-static void put_at(const char *path) {
-	expect_success(file_write(path, "x", 1));
+/* Something whole in the place of a branch's two files. */
+static void put_branch(const char *path) {
+	const float number = 1;
+	const struct tensor_view view = {.name = "a", .rows = 1, .cols = 1, .data = &number};
+	char weights[500], hex[HASH_HEX_SIZE];
+	snprintf(weights, sizeof weights, "%s", path);
+	strcpy(strstr(weights, STATE_SUFFIX), ".safetensors");
+	cJSON *meta = cJSON_CreateObject();
+	uint64_t hash;
+	expect_success(safetensors_write(weights, &view, 1, meta, &hash));
+	cJSON_Delete(meta);
+	meta = cJSON_CreateObject();
+	assert_non_null(cJSON_AddStringToObject(meta, "weights_xxh64", hash_hex(hash, hex)));
+	expect_success(safetensors_write(path, &view, 1, meta, &hash));
+	cJSON_Delete(meta);
 }
 
 /* A record as docs/formats.md has it, as far as it is read. */
@@ -151,8 +165,8 @@ static void the_lab_is_the_truth(void **state) {
 	put_record(&jobs.items[6], "finished");
 	put(jobs.items[5].folder, "run.json", "{\"status\": \"do");
 	expect_success(folder_make(jobs.items[0].folder));
-	put_at(jobs.items[1].start);
-	put_at(jobs.items[2].start);
+	put_branch(jobs.items[1].start);
+	put_branch(jobs.items[2].start);
 	expect_success(jobs_survey(&jobs, lab, &damaged));
 	assert_int_equal(jobs.items[0].state, JOB_WAITING); /* the third branch is still wanted */
 	assert_true(fabs(jobs.items[0].progress - 0.5) < 1e-12);
@@ -166,7 +180,7 @@ static void the_lab_is_the_truth(void **state) {
 	text_clear(&damaged);
 
 	/* A trunk that was interrupted after its last branch comes to its end, for the sake of its record. */
-	put_at(jobs.items[3].start);
+	put_branch(jobs.items[3].start);
 	expect_success(jobs_survey(&jobs, lab, &damaged));
 	assert_int_equal(jobs.items[0].state, JOB_WAITING);
 	assert_true(jobs.items[3].ready);
@@ -204,14 +218,14 @@ static void branches_wait_for_their_trunk(void **state) {
 	}
 	assert_int_equal(jobs_next(&jobs), -1);
 	expect_success(folder_make(jobs.items[4].folder));
-	put_at(jobs.items[5].start); /* the first branch point is passed: its cooldown can start, the others cannot */
+	put_branch(jobs.items[5].start); /* the first branch point is passed: its cooldown can start, the others cannot */
 	assert_int_equal(jobs_next(&jobs), 5);
 	jobs.items[5].state = JOB_DONE;
 	assert_int_equal(jobs_next(&jobs), -1);
 
 	/* What is lost with its trunk: diverged as it has, failed as it has. What has its branch goes on. */
 	expect_success(folder_make(jobs.items[0].folder));
-	put_at(jobs.items[1].start);
+	put_branch(jobs.items[1].start);
 	jobs.items[0].state = JOB_DIVERGED;
 	jobs.items[8].state = JOB_FAILED;
 	assert_int_equal(jobs_next(&jobs), 1);

@@ -265,6 +265,38 @@ static void a_branch_that_was_taken_away(void **state) {
 	expect_states(f, "ddddddd");
 }
 
+/* Its trunk is trained again, and the run comes to what it would have come to. */
+static void a_damaged_branch_is_made_again(void **state) {
+	struct fixture *f = *state;
+	run(f, 2);
+	char *whole = read_lab(f, "points.csv");
+	for (int part = 0; part < 2; part++) { /* the state, and the weights beside it */
+		const struct job *job = &f->jobs.items[4];
+		char *record = path_join(job->folder, "run.json"), path[500];
+		snprintf(path, sizeof path, "%s", job->start);
+		if (part) strcpy(strstr(path, ".state"), ".safetensors");
+		assert_int_equal(unlink(record), 0);
+		const int file = open(path, O_RDWR);
+		assert_int_equal(pwrite(file, "x", 1, 900), 1);
+		close(file);
+
+		struct text damaged = {0};
+		expect_success(jobs_survey(&f->jobs, f->folder, &damaged));
+		expect_states(f, "dddwwdd");
+		assert_non_null(strstr(damaged.data, path));
+		assert_non_null(strstr(damaged.data, "its trunk is trained again"));
+		assert_false(file_exists(job->start));
+		text_free(&damaged);
+		run(f, 2);
+		expect_states(f, "ddddddd");
+		char *again = read_lab(f, "points.csv");
+		assert_string_equal(whole, again);
+		free(again);
+		free(record);
+	}
+	free(whole);
+}
+
 /* Last: this process stays interrupted. */
 static void an_interrupt_is_passed_on(void **state) {
 	struct fixture *f = *state;
@@ -369,6 +401,7 @@ int main(int argc, char **argv) {
 	    TEST(divergence_is_a_result),
 	    TEST(nonsense_is_passed_over),
 	    TEST(a_branch_that_was_taken_away),
+	    TEST(a_damaged_branch_is_made_again),
 	    TEST(all_runs_of_a_rung_are_computed_alike),
 	    TEST(a_trunk_decides_for_its_branches),
 	    TEST(a_damaged_choice_is_refused),

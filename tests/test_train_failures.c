@@ -77,6 +77,18 @@ static void loading_while_something_fails(void **state) {
 			if (!struck) break;
 		}
 	}
+	char *stem = file_of(&kept, 2, "");
+	for (size_t w = 0; w < COUNT_OF(ways); w++)
+		for (long at = 1; ways[w].what != FAIL_MEMORY || FAIL_HAS_MEMORY; at++) {
+			fail_from(ways[w].what, ways[w].number, at, false);
+			struct error *error = checkpoint_check(stem);
+			const bool struck = fail_end();
+			assert_true(struck || !error);
+			if (error) assert_int_equal(error->kind, ERROR_FAILED);
+			error_free(error);
+			if (!struck) break;
+		}
+	free(stem);
 	/* A folder that is not there holds nothing, which is no error. */
 	char *folder = kept.folder;
 	kept.folder = run_folder(f, "nowhere");

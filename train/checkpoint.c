@@ -197,6 +197,28 @@ static struct error *read_log(const struct safetensors *file, const char *path, 
 	return text_error(&state->log);
 }
 
+/* Both files of a pair, whole and of each other. The caller frees *weights and *rest in any case. */
+static struct error *read_pair(
+    const char *weights_path, const char *state_path, struct safetensors *weights, struct safetensors *rest) {
+	char hex[HASH_HEX_SIZE];
+	*weights = (struct safetensors){0};
+	TRY(safetensors_read(state_path, rest));
+	TRY(safetensors_read(weights_path, weights));
+	return check_text(rest, state_path, "weights_xxh64", hash_hex(weights->hash, hex), "the weights file");
+}
+
+struct error *checkpoint_check(const char *stem) {
+	char *weights_path = with_suffix(stem, WEIGHTS_SUFFIX), *state_path = with_suffix(stem, STATE_SUFFIX);
+	struct safetensors weights = {0}, rest = {0};
+	struct error *error =
+	    weights_path && state_path ? read_pair(weights_path, state_path, &weights, &rest) : error_memory(strlen(stem));
+	free(weights_path);
+	free(state_path);
+	safetensors_free(&weights);
+	safetensors_free(&rest);
+	return error;
+}
+
 struct error *checkpoint_read(
     const char *stem, struct train_state *state, const struct checkpoint_owner *owner, bool branch) {
 	char *weights_path = with_suffix(stem, WEIGHTS_SUFFIX), *state_path = with_suffix(stem, STATE_SUFFIX);
@@ -206,13 +228,10 @@ struct error *checkpoint_read(
 		error = error_memory(strlen(stem));
 		goto done;
 	}
-	error = safetensors_read(state_path, &rest);
-	if (!error) error = safetensors_read(weights_path, &weights);
+	error = read_pair(weights_path, state_path, &weights, &rest);
 	if (error) goto done;
 
-	char hex[HASH_HEX_SIZE];
-	error = check_text(&rest, state_path, "weights_xxh64", hash_hex(weights.hash, hex), "the weights file");
-	if (!error) error = check_text(&rest, state_path, "recipe", owner->recipe, "recipe");
+	error = check_text(&rest, state_path, "recipe", owner->recipe, "recipe");
 	if (!error && !branch) error = check_text(&rest, state_path, "id", owner->id, "run");
 	double step;
 	if (!error) error = safetensors_number(&rest, state_path, "step", &step);

@@ -72,6 +72,14 @@ static char *stem_of(const char *state_path) {
 	return strndup(state_path, has ? length - tail : length);
 }
 
+struct error *train_branch_check(const char *path) {
+	char *stem = stem_of(path);
+	if (!stem) return error_memory(strlen(path));
+	struct error *error = checkpoint_check(stem);
+	free(stem);
+	return error;
+}
+
 /* Before the first step. */
 static void start_over(const struct run *run, struct train_state *state) {
 	struct text log = state->log;

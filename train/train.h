@@ -146,6 +146,8 @@ void train_clean(const char *folder);
 /* Path of the trunk's branch checkpoint at `step`, for train_job.start; once the file is there it is whole. The caller
  * frees; NULL when memory is short. */
 char *train_branch_path(const char *trunk_folder, int64_t step);
+/* ERROR_DATA, naming the file and the place, when a branch checkpoint or its weights are damaged. */
+MUST_CHECK struct error *train_branch_check(const char *path);
 
 /* Held-out loss of `model` on `eval_tokens` evenly spread tokens, with its standard error. */
 MUST_CHECK struct error *evaluate(
