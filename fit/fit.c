@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define ISOFLOP_DRAWS 200
+#define ISOFLOP_WORK 2e7 /* points times draws */
 
 /* E, A, B, alpha, beta by index: for intervals and for what the data identify. */
 double fit_parameter(const struct fit_surface *surface, int index) {
@@ -67,7 +68,7 @@ static struct error *fit_surface_part(
 	fit->allocation.a_interval = fit->profiles[PROFILE_A].interval;
 	TRY(fit_predict_largest(points, &options->method, options->resampling, count, seed, &fit->prediction));
 	if (fit->surface.converged) TRY(answer(fit));
-	size_t draws = count < ISOFLOP_DRAWS ? count : ISOFLOP_DRAWS;
+	size_t draws = (size_t)fmin(fmin((double)count, ISOFLOP_DRAWS), fmax(20, ISOFLOP_WORK / (double)points->count));
 	TRY(fit_isoflop_interval(
 	    points, &fit->surface.surface, &fit->replicates.noise, fit->isoflops.a, draws, seed, &fit->isoflop_interval));
 	identify(fit);

@@ -6,7 +6,7 @@
 
 void text_allocation(const struct allocation_view *view, struct text *out) {
 	const struct fit_allocation *allocation = view->allocation;
-	char value[SHORT], between[2 * SHORT], D_range[2 * SHORT], N[SHORT], D[SHORT], C[SHORT];
+	char value[SHORT], between[2 * SHORT], D_range[2 * SHORT], ratio[2 * SHORT], N[SHORT], D[SHORT], C[SHORT];
 	text_add(
 	    out, "\nBest use of C = 6 N D: N ~ C^a, a %s (%s)",
 	    view->knows_a ? exactly(allocation->a, value) : "not determined", range(allocation->a_interval, between));
@@ -17,14 +17,15 @@ void text_allocation(const struct allocation_view *view, struct text *out) {
 		    out, "%s (%s)", narrow ? digits(view->isoflops->a, value) : "not determined",
 		    range(view->isoflop_interval, between));
 	}
-	text_add(out, "\n  %-7s %-7s %-18s %-7s %-18s %s\n", "C", "N", "90 %", "D", "90 %", "D/N");
+	text_add(out, "\n  %-6s %-6s %-15s %-6s %-15s %-6s %s\n", "C", "N", "90 %", "D", "90 %", "D/N", "90 %");
 	bool marked = false;
 	for (size_t i = 0; i < allocation->count; i++) {
 		const struct fit_allocation_row *row = &allocation->rows[i];
 		snprintf(C, sizeof C, "1e%.0f%s", log10(row->optimum.C), row->extrapolated ? "*" : "");
 		text_add(
-		    out, "  %-7s %-7s %-18s %-7s %-18s %s\n", C, count(row->optimum.N, N), count_range(row->N, between),
-		    count(row->optimum.D, D), count_range(row->D, D_range), digits(row->optimum.D / row->optimum.N, value));
+		    out, "  %-6s %-6s %-15s %-6s %-15s %-6s %s\n", C, count(row->optimum.N, N), count_range(row->N, between),
+		    count(row->optimum.D, D), count_range(row->D, D_range), count(row->optimum.D / row->optimum.N, value),
+		    count_range(row->D_per_N, ratio));
 		marked = marked || row->extrapolated;
 	}
 	if (marked) text_add_string(out, "  * beyond what was trained: an extrapolation\n");
