@@ -150,12 +150,14 @@ static void add_starts(const struct law *law, const struct table *table, struct 
 
 /* ------------------------------------------------------------------------------------------------------- search --- */
 
-/* Two searches came to the same objective: equal to 9 digits, or both zero to rounding (residuals of 1e-13). */
+/* Two searches came to the same objective: equal to 9 digits, or as far as rounding lets digits be had, which is 1e-15 in every
+ * residual; or both zero to rounding (residuals of 1e-13). */
 static bool same_objective(const struct law *law, const struct table *table, double a, double b) {
 	double zero = total_weight(table) * 1e-26;
 	if (law->criterion.kind == OBJECTIVE_ASYMMETRIC)
 		zero *= fmax(law->criterion.over, law->criterion.under) / law->criterion.delta;
-	return fabs(a - b) <= 1e-9 * fmin(a, b) + zero;
+	double least = fmin(a, b), rounding = 4 * DBL_EPSILON * sqrt(2 * total_weight(table) * least);
+	return fabs(a - b) <= 1e-9 * least + rounding + zero;
 }
 
 /* All searches of a solve. */
