@@ -135,7 +135,7 @@ MUST_CHECK struct error *fit_surface_from_published_starts(
  * RESAMPLE_AUTO is RESAMPLE_SIMULATED. A fit with a small delta is nearly one of least absolute errors, and the pairs
  * bootstrap of such a fit converges slowly, as that of a median does: with 64 points standard errors came out half as large
  * again as those of fresh tables, and at the bound E = 0 its intervals for predictions held the truth in 80 of 100 tables.
- * With few rungs it is worse; docs/fit.md has the figures. Draw rows or rungs where errors are far from normal or
+ * With few rungs it is worse. Draw rows or rungs where errors are far from normal or
  * differ much from point to point. What no method repairs: with 4 rungs whose own errors are as large as the points' the
  * intervals are too narrow, because three parameters and four rungs leave one degree of freedom. */
 enum fit_resampling { RESAMPLE_AUTO, RESAMPLE_SIMULATED, RESAMPLE_ROWS, RESAMPLE_RUNGS };
