@@ -345,6 +345,31 @@ static void delta_suits_the_noise(void **state) {
 	fit_points_free(&points);
 }
 
+/* Refits that go to the grid only where they have doubts end where searches from all of it do, also when they start in a
+ * corner of the box. */
+static void refits_without_doubts(void **state) {
+	(void)state;
+	for (uint64_t t = 0; t < 30; t++) {
+		struct fit_surface truth = small_surface(t % 3 ? 0.8 : 0, 0.3, 0.35);
+		struct fit_points points = make_points(&truth, &laptop, t % 2 ? 0.003 : 0.02, 0, 500 + t);
+		struct table table;
+		struct solution solution, whole;
+		double x[MOST_PARAMETERS];
+		struct law law = law_chinchilla;
+		law.criterion.delta = 0.05;
+		expect_success(surface_table(&points, &table));
+		double *work = malloc(law_work_size(&law, &table));
+		surface_centred(&table, &truth, x);
+		if (t % 2) x[0] = 0, x[1] = 1e3, x[2] = 0, x[3] = 1e-3, x[4] = 5;
+		expect_success(law_solve(&law, &table, HELD_NONE, &whole));
+		law_refit(&law, &table, HELD_NONE, x, 1, GRID_DOUBT, work, &solution);
+		assert_true(close_to(solution.objective, whole.objective, 1e-9));
+		free(work);
+		table_free(&table);
+		fit_points_free(&points);
+	}
+}
+
 /* The published starts, most of them many decades from the truth, come to it to 8 digits with no noise and to the grid's
  * minimum with noise; a minimum that is not the lowest loses its certificate. */
 static void published_starts(void **state) {
@@ -388,6 +413,7 @@ int main(void) {
 	    cmocka_unit_test(the_slope_is_the_slope),
 	    cmocka_unit_test(designs_that_say_nothing_are_refused),
 	    cmocka_unit_test(weights_count_rows),
+	    cmocka_unit_test(refits_without_doubts),
 	    cmocka_unit_test(delta_suits_the_noise),
 	    cmocka_unit_test(published_starts),
 	};
