@@ -250,6 +250,10 @@ static void summarise_surface(const struct fit *fit, struct text *out) {
 	certificate_in_words(&result->certificate, parameter_names, result->certificate.at_bound, &words);
 	wrapped(out, "  certificate ", "             ", words.data ? words.data : "");
 	text_free(&words);
+	if (fit->points->count > LARGE_TABLE)
+		text_add(
+		    out, "  large table: %zu refits, from the solution alone; profiles at fewer places\n",
+		    fit->replicates.count);
 	text_chance(fit, out);
 }
 
