@@ -36,7 +36,7 @@ chart := $(firstword $(wildcard /usr/share/javascript/chart.js/chart.min.js /usr
 
 # Everything that is compiled, on all cores unless jobs=n says otherwise.
 jobs := $(shell nproc)
-make = $(MAKE) --no-print-directory -s -j$(jobs)
+make = $(MAKE) --no-print-directory -s $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(jobs))
 
 # v=1 shows whole commands.
 q := $(if $(v),,@)
@@ -50,7 +50,7 @@ MAKEFLAGS += --no-builtin-rules
 .PHONY: force rung all help setup check-packages test demo soak faults fuzz coverage coverage-study lint format clean
 
 rung: check-packages ## build ./rung (the default)
-	@$(make) $(build)/rung
+	@+$(make) $(build)/rung
 	@ln -sfn $(build)/rung rung
 
 help: ## this list
@@ -64,27 +64,27 @@ check-packages:
 	@scripts/setup.sh --check
 
 demo: setup ## corpus, ladder, fit and report in about ten minutes
-	@$(make) rung
+	@+$(make) rung
 	@scripts/demo.sh
 
 test: setup ## build and run every test
-	@$(make) rung
-	@$(make) $(if $(only),$(filter $(build)/tests/$(only),$(tests)),$(tests)) $(harnesses)
+	@+$(make) rung
+	@+$(make) $(if $(only),$(filter $(build)/tests/$(only),$(tests)),$(tests)) $(harnesses)
 	@build=$(build) jobs=$(jobs) tests/run.sh $(only)
 
 soak: setup ## kill a ladder 2000 times, for 30 minutes or more (kills=n minutes=n seed=n)
-	@$(make) rung $(build)/tests/soak
+	@+$(make) rung $(build)/tests/soak
 	@scripts/soak.sh $(or $(kills),2000) $(or $(minutes),30) $(or $(seed),1) $(build)
 
 faults: setup ## let every system call and every allocation fail, one after the other (stride=n scenario=train)
-	@$(make) rung $(build)/tests/faults $(build)/tests/starve.so
+	@+$(make) rung $(build)/tests/faults $(build)/tests/starve.so
 	@scripts/faults.sh $(or $(stride),1) $(build) $(scenario)
 
 fuzz: setup ## a minute of fuzzing for every reader (seconds=n, runs=n, targets="corpus points")
 	@RUNS=$(runs) scripts/fuzz.sh $(or $(seconds),60) $(targets)
 
 coverage-study: ## how often the intervals of rung fit hold the truth (tables=1000 replicates=100 only=name)
-	@$(make) $(build)/tests/study_coverage
+	@+$(make) $(build)/tests/study_coverage
 	@$(build)/tests/study_coverage $(or $(tables),1000) $(or $(replicates),100) '$(only)' build/study
 
 coverage: setup ## which lines and branches the tests reach (needs gcovr: scripts/setup.sh --tools)
