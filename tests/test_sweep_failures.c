@@ -322,7 +322,11 @@ static void a_lock_that_is_not_let_go(void **state) {
 		interrupt_watch();
 		raise(SIGINT);
 		struct error *error = take(folder, 60);
-		exit(error && error->kind == ERROR_INTERRUPTED ? 0 : 1); /* not _exit(): what it has reached is to be counted */
+		const bool interrupted = error && error->kind == ERROR_INTERRUPTED;
+		error_free(error);
+		free(path);
+		free(folder);
+		exit(interrupted ? 0 : 1); /* not _exit(): what it has reached is to be counted */
 	}
 	int status;
 	waitpid(waiting, &status, 0);
