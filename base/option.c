@@ -274,9 +274,9 @@ struct error *options_parse(
 		if (!*items[i]) error = error_new(ERROR_USAGE, "argument %d is empty: it names nothing", i + 1);
 	for (size_t i = 0; i < count && !error; i++) {
 		const struct option_row *row = &rows[i];
-		const bool needed = !row->fallback;
+		const bool needed = !row->fallback, has_default = row->fallback && *row->fallback;
 		const bool empty = given[i] && row->kind == OPTION_TEXT && !*(const char **)field(row, target);
-		if ((needed && !given[i]) || (empty && (needed || names_path(row))))
+		if ((needed && !given[i]) || (empty && (needed || has_default || names_path(row))))
 			error = error_new(
 			    ERROR_USAGE, "--%s %s is %s: %s", row->name, row->value ? row->value : "",
 			    given[i] ? "empty" : "missing", row->meaning);

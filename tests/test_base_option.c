@@ -78,12 +78,11 @@ static void command_lines(void **state) {
 	assert_string_equal(operands.items[2], "--tokens");
 	assert_string_equal(operands.items[3], "x");
 	free(operands.items);
-	/* The last one counts; flags also take yes and no; an empty text is none. */
-	expect_success(PARSE(&target, NULL, &help, "--out=a", "--out=b", "--json=true", "--color=off", "--law="));
+	/* The last one counts; flags also take yes and no. */
+	expect_success(PARSE(&target, NULL, &help, "--out=a", "--out=b", "--json=true", "--color=off"));
 	assert_string_equal(target.out, "b");
 	assert_true(target.json);
 	assert_false(target.color);
-	assert_null(target.law);
 	expect_success(PARSE(&target, NULL, &help, "--out=a", "--json", "--no-json"));
 	assert_false(target.json);
 }
@@ -232,6 +231,8 @@ static void wrong_usage(void **state) {
 	bool help;
 	expect_failure(PARSE(&target, NULL, &help, "--json"), ERROR_USAGE, "--out DIR is missing: folder for the results");
 	expect_failure(PARSE(&target, NULL, &help, "--out="), ERROR_USAGE, "--out DIR is empty");
+	/* Whoever reads an option with a default counts on a text. */
+	expect_failure(PARSE(&target, NULL, &help, "--out=a", "--law="), ERROR_USAGE, "--law NAME is empty");
 	expect_failure(PARSE(&target, NULL, &help, "--out"), ERROR_USAGE, "--out needs a value: --out DIR");
 	expect_failure(PARSE(&target, NULL, &help, "--out", "--json"), ERROR_USAGE, "--out needs a value");
 	expect_failure(

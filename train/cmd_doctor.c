@@ -127,7 +127,7 @@ static void print_findings(const struct findings *findings) {
 	    findings->blas.worst <= 1 ? "BLAS agrees with plain loops" : "BLAS IS WRONG", findings->blas.products,
 	    findings->blas.worst, 1e3 * findings->blas.seconds);
 	if (findings->narrow_kernels)
-		printf("           OpenBLAS does not know this processor and uses kernels of half its vector width: set the\n"
+		printf("           OpenBLAS does not know this processor and uses kernels of an older one: set the\n"
 		       "           environment variable OPENBLAS_CORETYPE=SkylakeX, and see whether the product gets faster\n");
 	print_kernels(findings->kernels);
 	printf(
@@ -140,8 +140,9 @@ static struct error *doctor(const struct doctor_options *options) {
 	machine_describe(&findings.machine);
 	findings.denormals_flushed = denormals_flushed();
 	const char *kernels = openblas_get_corename();
-	findings.narrow_kernels = strcmp(findings.machine.vector_unit, "avx512f") == 0 &&
-	                          (strcmp(kernels, "Haswell") == 0 || strcmp(kernels, "Zen") == 0);
+	const bool wide = strcmp(kernels, "SkylakeX") == 0 || strcmp(kernels, "Cooperlake") == 0 ||
+	                  strcmp(kernels, "SapphireRapids") == 0;
+	findings.narrow_kernels = strcmp(findings.machine.vector_unit, "avx512f") == 0 && !wide;
 	TRY(blas_check(&findings.blas));
 	findings.peak = machine_peak_gflops(options->seconds);
 	TRY(time_product(options->seconds, &findings.product));
