@@ -43,7 +43,7 @@ static char *find_digits(const struct text *text) {
 	return NULL;
 }
 
-static struct error *check_seal(const char *path, struct text *text, const cJSON *seal, uint64_t *hash) {
+static struct error *check_seal(const char *path, bool optional, struct text *text, const cJSON *seal, uint64_t *hash) {
 	const char *claimed = cJSON_GetStringValue(seal);
 	char *digits = find_digits(text), computed[HASH_HEX_SIZE] = "";
 	uint64_t stored;
@@ -55,13 +55,14 @@ static struct error *check_seal(const char *path, struct text *text, const cJSON
 	if (digits && claimed && hash_from_hex(claimed, &stored) && hash_agrees(*hash, stored)) return NULL;
 	return error_new(
 	    ERROR_DATA,
-	    "%s: damaged, or changed by hand: its bytes have the hash %s, but its member \"" SEAL "\" says '%.40s' (a "
-	    "copy that was changed on purpose must do without that member)",
-	    path, *computed ? computed : "of another layout of the same", claimed ? claimed : "no text");
+	    "%s: damaged, or changed by hand: its bytes have the hash %s, but its member \"" SEAL "\" says '%.40s'%s", path,
+	    *computed ? computed : "of another layout of the same", claimed ? claimed : "no text",
+	    optional ? " (a copy that was changed on purpose must do without that member)" : "");
 }
 
-/* *sealed: whether there was a seal, which is right then; it is not in the tree, but in *hash. */
-static struct error *read_and_check(const char *path, cJSON **root, bool *sealed, uint64_t *hash) {
+/* *sealed: whether there was a seal, which is right then; it is not in the tree, but in *hash. `optional`: a file without
+ * one is read as well. */
+static struct error *read_and_check(const char *path, bool optional, cJSON **root, bool *sealed, uint64_t *hash) {
 	struct text text = {0};
 	struct error *error = file_read(path, JSON_LIMIT, &text);
 	*root = NULL;
@@ -69,7 +70,7 @@ static struct error *read_and_check(const char *path, cJSON **root, bool *sealed
 	if (!error) error = json_parse(path, text.data, text.length, root);
 	cJSON *seal = error ? NULL : cJSON_GetObjectItemCaseSensitive(*root, SEAL);
 	if (seal) {
-		error = check_seal(path, &text, seal, hash);
+		error = check_seal(path, optional, &text, seal, hash);
 		*sealed = true;
 		cJSON_Delete(cJSON_DetachItemViaPointer(*root, seal));
 	}
@@ -84,7 +85,7 @@ static struct error *read_and_check(const char *path, cJSON **root, bool *sealed
 struct error *json_read(const char *path, cJSON **root) {
 	bool sealed;
 	uint64_t hash;
-	return read_and_check(path, root, &sealed, &hash);
+	return read_and_check(path, true, root, &sealed, &hash);
 }
 
 struct error *json_read_sealed(const char *path, int since, cJSON **root) {
@@ -95,7 +96,7 @@ struct error *json_read_sealed(const char *path, int since, cJSON **root) {
 struct error *json_read_seal(const char *path, int since, cJSON **root, uint64_t *seal) {
 	bool sealed;
 	*seal = 0;
-	TRY(read_and_check(path, root, &sealed, seal));
+	TRY(read_and_check(path, since > 0, root, &sealed, seal));
 	/* Damage to the seal's own key leaves "format" as it was, and damage to that leaves the seal. */
 	const cJSON *format = cJSON_GetObjectItemCaseSensitive(*root, "format");
 	if (sealed || (since > 0 && !(cJSON_IsNumber(format) && format->valuedouble >= since))) return NULL;

@@ -151,6 +151,10 @@ struct error *model_use_threads(struct model *model, int threads) {
 	return NULL;
 }
 
+int model_busy_threads(const struct model *model) {
+	return model->team;
+}
+
 void model_close(struct model *model) {
 	if (!model) return;
 	model_release(model);

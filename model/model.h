@@ -119,6 +119,8 @@ struct kernel_choice model_kernels(const struct model *model);
 
 /* From now on up to `threads` micro-batches are computed at once, with OpenMP. Results do not change by a bit. */
 MUST_CHECK struct error *model_use_threads(struct model *model, int threads);
+/* Those that had work at the last batch: no more than it had micro-batches. */
+int model_busy_threads(const struct model *model);
 
 const struct shape *model_shape(const struct model *model);
 const struct tensor_table *model_tensors(const struct model *model);

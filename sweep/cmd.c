@@ -52,9 +52,12 @@ static struct error *read_choice(struct choice *choice) {
 
 static int worker_count(int64_t asked) {
 	struct machine machine;
-	if (asked > 0) return (int)asked;
 	machine_describe(&machine);
-	return machine.cores;
+	if (asked > machine.cores)
+		fprintf(
+		    stderr, "note: %lld workers share %d core%s: that needs more memory and ends no sooner\n", (long long)asked,
+		    machine.cores, machine.cores == 1 ? "" : "s");
+	return asked > 0 ? (int)asked : machine.cores;
 }
 
 /* ----------------------------------------------------------------------------------------------------------- rung plan --- */
@@ -80,7 +83,7 @@ static const struct option_row plan_rows[] = {
      NULL},
     {"measure", OPTION_COUNT, PLAN(measure), "", 2, 65536,
      "only time the rungs in this process, for a vocabulary of V (plan and sweep start this on every core)", "V"},
-    {"threads", OPTION_COUNT, PLAN(threads), "1", 1, WORKERS_MOST,
+    {"threads", OPTION_COUNT, PLAN(threads), "", 1, WORKERS_MOST,
      "with --measure: threads of a step, where it has use "
      "for them",
      "n"},
@@ -216,8 +219,12 @@ int plan_command(int argc, char **argv) {
 	struct choice choice = {options.preset, options.plan, {0}, NULL, {0}};
 	if (!choice.preset && !choice.plan) choice.preset = "demo";
 	error = read_choice(&choice);
+	if (!error && options.threads && !options.measure)
+		error =
+		    error_new(ERROR_USAGE, "--threads goes with --measure; a ladder shares out its own cores, see --workers");
 	if (!error)
-		error = options.measure ? print_measurement(&choice.parsed, (int)options.measure, (int)options.threads)
+		error = options.measure ? print_measurement(
+		                              &choice.parsed, (int)options.measure, options.threads ? (int)options.threads : 1)
 		                        : make_plan(&options, &choice);
 	choice_free(&choice);
 	return error_report(error);

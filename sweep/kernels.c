@@ -32,19 +32,29 @@ static struct error *write_kernels(const struct lab *lab, const char *path) {
 
 static struct error *read_rung(
     const cJSON *object, const char *path, const struct train_config *config, struct kernel_choice *kernels) {
-	double width, depth;
-	TRY(json_get_number(object, "width", path, &width));
-	TRY(json_get_number(object, "depth", path, &depth));
-	if (width != (double)config->width || depth != (double)config->depth)
-		return error_new(
-		    ERROR_DATA, "%s: has a rung of width %g and depth %g where the plan has %lld and %lld", path, width, depth,
-		    (long long)config->width, (long long)config->depth);
+	const struct {
+		const char *key;
+		int64_t planned;
+	} sizes[] = {
+	    {"width", config->width}, {"depth", config->depth}, {"context", config->context}, {"batch", config->batch}};
+	for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+		double found;
+		TRY(json_get_number(object, sizes[i].key, path, &found));
+		if (found != (double)sizes[i].planned)
+			return error_new(
+			    ERROR_DATA, "%s: has a rung of %s %g where the plan has %lld", path, sizes[i].key, found,
+			    (long long)sizes[i].planned);
+	}
 	return train_kernels_from_json(cJSON_GetObjectItemCaseSensitive(object, "kernels"), path, kernels);
 }
 
 static struct error *read_rungs(struct lab *lab, const cJSON *root, const char *path) {
 	const cJSON *rungs = cJSON_GetObjectItemCaseSensitive(root, "rungs"), *object;
 	const int count = cJSON_GetArraySize(rungs);
+	double format;
+	TRY(json_get_number(root, "format", path, &format));
+	if (format != FORMAT)
+		return error_new(ERROR_DATA, "%s: has the format %g; this program reads %d", path, format, FORMAT);
 	if (count != lab->plan.rung_count)
 		return error_new(ERROR_DATA, "%s: has %d rungs, but the plan %d", path, count, lab->plan.rung_count);
 	int r = 0;

@@ -57,6 +57,11 @@ $agrees" "$rung" bench step "${small[@]}" "${briefly[@]}" --kernels portable --b
 json 'step --blas LIST' "
 assert a['blas'] == ['qkv forward', 'head to weight']
 $agrees" "$rung" bench step "${small[@]}" "${briefly[@]}" --blas 'head to weight, qkv forward' --json
+json 'step: a peak of cores with work, not of all threads' "
+assert a['threads'] == 3 and a['cores'] == 1
+assert a['peak_gflops'] < 1.9 * $("$rung" doctor --seconds 0.1 --json | sed -n 's/.*"peak_gflops":[[:space:]]*\([0-9.]*\).*/\1/p' | head -1)
+$agrees" "$rung" bench step --width 32 --depth 2 --batch 1 "${briefly[@]}" --threads 3 --json
+check 'step: threads without work' 0 '' 'width 32: 1 of 3 threads have' "$rung" bench step --width 32 --depth 2 --batch 1 "${briefly[@]}" --threads 3
 json 'step: OpenBLAS is not even asked about small matrices' "
 assert a['blas'] == []
 $agrees" "$rung" bench step "${small[@]}" "${briefly[@]}" --blas auto --json

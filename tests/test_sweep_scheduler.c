@@ -380,13 +380,24 @@ static void a_damaged_choice_is_refused(void **state) {
 	/* Whole, but not of this ladder. */
 	force_kernels(f);
 	f->lab.plan.rungs[1].config.width += 16;
-	expect_failure(lab_read_kernels(&f->lab, &found), ERROR_DATA, "width 32 and depth 1 where the plan has 48 and 1");
+	expect_failure(lab_read_kernels(&f->lab, &found), ERROR_DATA, "width 32 where the plan has 48");
 	f->lab.plan.rungs[1].config.width -= 16;
+	f->lab.plan.rungs[1].config.context++;
+	expect_failure(lab_read_kernels(&f->lab, &found), ERROR_DATA, "a rung of context");
+	f->lab.plan.rungs[1].config.context--;
 	f->lab.plan.rung_count--;
 	expect_failure(lab_read_kernels(&f->lab, &found), ERROR_DATA, "has 3 rungs, but the plan 2");
 	f->lab.plan.rung_count++;
 	expect_success(lab_read_kernels(&f->lab, &found));
 	assert_true(found);
+
+	/* Sealed by another program. */
+	cJSON *root;
+	expect_success(json_read_sealed(path, 0, &root));
+	cJSON_ReplaceItemInObjectCaseSensitive(root, "format", cJSON_CreateNumber(9));
+	expect_success(json_write_sealed(path, root));
+	cJSON_Delete(root);
+	expect_failure(lab_read_kernels(&f->lab, &found), ERROR_DATA, "has the format 9");
 	free(path);
 }
 

@@ -117,15 +117,19 @@ static struct error *step_rounds(struct bench_run *run, const struct bench_effor
 		optimizer[r] /= (double)steps;
 		step[r] = gradient[r] + optimizer[r];
 	}
+	struct machine machine;
+	machine_describe(&machine);
+	const int busy = model_busy_threads(run->model);
+	result->cores = busy < machine.cores ? busy : machine.cores;
 	const double seconds = median(step, effort->rounds);
 	const struct counts counts = shape_counts(&result->shape);
 	result->tokens_per_second = (double)(result->batch * result->shape.context) / seconds;
 	result->gflops = result->tokens_per_second * counts.train_flops * 1e-9;
-	result->peak_gflops = result->threads * median(peak, effort->rounds);
+	result->peak_gflops = result->cores * median(peak, effort->rounds);
 	result->gradient_seconds = median(gradient, effort->rounds);
 	result->optimizer_seconds = median(optimizer, effort->rounds);
 	result->spread = (step[effort->rounds - 1] - step[0]) / seconds; /* median() has sorted them */
-	result->core_share = cpu / (wall * result->threads);
+	result->core_share = cpu / (wall * result->cores);
 	free(figures);
 	if (isfinite(loss)) return NULL;
 	return error_new(

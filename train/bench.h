@@ -19,9 +19,10 @@ struct bench_step {
 	uint32_t blas; /* products for OpenBLAS: see struct kernel_choice */
 	int threads;
 
+	int cores; /* that had work: no more than there are, and than the step has micro-batches */
 	double tokens_per_second;
 	double gflops;                              /* of exact training FLOPs */
-	double peak_gflops;                         /* of as many cores, registers only */
+	double peak_gflops;                         /* of those cores, registers only */
 	double gradient_seconds, optimizer_seconds; /* of one step */
 	double spread;                              /* (slowest - fastest round) / median, in time */
 	double core_share; /* of its cores that this process had: well below 1, others had the rest */

@@ -107,8 +107,7 @@ static struct error *print_result(
 	char tokens[HUMAN_SIZE], speed[HUMAN_SIZE], time[HUMAN_SIZE];
 	if (!job->trunk) print_loss(r->loss, r->loss_error, r->bits_per_byte);
 	printf(
-	    "trained on      %s tokens in %lld step%s, %s\nspeed           %s tokens/s, %.1f GFLOP/s, %.0f %% of this "
-	    "core's "
+	    "trained on      %s tokens in %lld step%s, %s\nspeed           %s tokens/s, %.1f GFLOP/s, %.0f %% of the "
 	    "peak\nrecord          %s/run.json\n",
 	    human_count((double)r->tokens, tokens), (long long)r->steps, r->steps == 1 ? "" : "s",
 	    human_seconds(r->seconds, time), human_count(r->tokens_per_second, speed), r->gflops, 100 * r->peak_fraction,

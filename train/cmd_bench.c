@@ -91,11 +91,11 @@ static struct error *jobs_of(const struct bench_options *options, struct job job
 		*count = COUNT_OF(ladder);
 		return NULL;
 	}
-	if (options->depth == 0)
-		return error_new(ERROR_USAGE, "--depth is missing: how many blocks of width %lld", (long long)options->width);
-	jobs[0] = job_of(options, options->width, options->depth);
+	jobs[0] = job_of(options, options->width, options->depth > 0 ? options->depth : 1);
 	*count = 1;
-	return shape_check(&jobs[0].shape);
+	TRY(shape_check(&jobs[0].shape));
+	if (options->depth > 0) return NULL;
+	return error_new(ERROR_USAGE, "--depth is missing: how many blocks of width %lld", (long long)options->width);
 }
 
 static struct error *print_json(const cJSON *object) {
@@ -152,6 +152,7 @@ static cJSON *step_to_json(const struct bench_step *step) {
 		double value;
 	} numbers[] = {
 	    {"threads", step->threads},
+	    {"cores", step->cores},
 	    {"tokens_per_second", step->tokens_per_second},
 	    {"gflops", step->gflops},
 	    {"peak_gflops", step->peak_gflops},
@@ -172,9 +173,10 @@ static cJSON *step_to_json(const struct bench_step *step) {
 static void print_step_head(const struct bench_options *options) {
 	const struct bench_effort *effort = &options->effort;
 	printf(
-	    "whole training steps on %lld core%s; medians of %lld rounds by %s\n"
+	    "whole training steps on %lld thread%s; medians of %lld round%s by %s\n"
 	    "width depth       N     V     T     B  tokens/s    GF/s    peak  of peak  spread  AdamW     memory\n",
-	    (long long)options->threads, options->threads == 1 ? "" : "s", (long long)effort->rounds, clock_name(effort));
+	    (long long)options->threads, options->threads == 1 ? "" : "s", (long long)effort->rounds,
+	    effort->rounds == 1 ? "" : "s", clock_name(effort));
 }
 
 static void print_step(const struct bench_step *step) {
@@ -196,12 +198,25 @@ static void print_step(const struct bench_step *step) {
 }
 
 /* Figures of a machine that is busy with something else look like those of a slow program. */
-static void warn_of_company(double core_share, const struct bench_effort *effort) {
+static void warn_of_company(double core_share, const struct bench_options *options) {
 	if (core_share > 0.95) return;
 	fprintf(
-	    stderr, "note: other programs left %.0f %% of its cores to this one; %s\n", 100 * core_share,
-	    effort->cpu_time ? "they also share its caches, so figures may be somewhat low"
-	                     : "figures are too low: wait for them to end, or give --cpu-time");
+	    stderr,
+	    "note: this program had %.0f %% of its cores' time, other programs or waiting for its own threads the rest; "
+	    "%s\n",
+	    100 * core_share,
+	    options->effort.cpu_time ? "others also share its caches, so figures may be somewhat low"
+	    : options->threads > 1   ? "figures may be too low: wait for others to end"
+	                             : "figures are too low: wait for them to end, or give --cpu-time");
+}
+
+static void warn_of_idle_threads(const struct bench_step *step) {
+	if (step->cores >= step->threads) return;
+	fprintf(
+	    stderr,
+	    "note: width %d: %d of %d threads have a core and a micro-batch of their own; a step of %d sequence%s and this "
+	    "machine give no more\n",
+	    step->shape.width, step->cores, step->threads, step->batch, step->batch == 1 ? "" : "s");
 }
 
 static struct error *bench_steps(const struct bench_options *options) {
@@ -228,8 +243,9 @@ static struct error *bench_steps(const struct bench_options *options) {
 		TRY(bench_step(&options->effort, &steps[i]));
 		least_share = fmin(least_share, steps[i].core_share);
 		if (!options->json) print_step(&steps[i]);
+		warn_of_idle_threads(&steps[i]);
 	}
-	warn_of_company(least_share, &options->effort);
+	warn_of_company(least_share, options);
 	if (!options->json) return NULL;
 
 	cJSON *root = count == 1 ? step_to_json(&steps[0]) : cJSON_CreateObject();
@@ -345,9 +361,9 @@ static struct error *bench_kernels(const struct bench_options *options) {
 	if (!error) list = cJSON_AddArrayToObject(root, "shapes");
 	if (!error && !options->json)
 		printf(
-		    "the operations of a step, one by one, on one core; medians of %lld rounds by %s\n"
+		    "the operations of a step, one by one, on one core; medians of %lld round%s by %s\n"
 		    "time: part of a step's operations; the embedding's look-ups and AdamW are not among them\n",
-		    (long long)options->effort.rounds, clock_name(&options->effort));
+		    (long long)options->effort.rounds, options->effort.rounds == 1 ? "" : "s", clock_name(&options->effort));
 	for (int i = 0; i < count && !error; i++) {
 		const int sequences = micro_batch(&jobs[i]);
 		error = bench_operations(&jobs[i].shape, sequences, wanted, &options->effort, times, &peak);

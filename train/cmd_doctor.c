@@ -161,7 +161,7 @@ int doctor_command(int argc, char **argv) {
 	if (error) return error_report(error);
 	if (help)
 		return command_help(
-		    "rung doctor [--json]\n\n"
+		    "rung doctor [--seconds S] [--json]\n\n"
 		    "Is this machine fit to measure on? What it is, what one core can do at most,\n"
 		    "and whether its matrix products are right.\n",
 		    doctor_rows, COUNT_OF(doctor_rows));

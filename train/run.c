@@ -324,7 +324,7 @@ static struct error *one_step(struct run *run, struct train_result *result, doub
 	}
 	const double seconds = clock_seconds() - start;
 	state->step_seconds += seconds;
-	state->core_seconds += seconds * run->threads;
+	state->core_seconds += seconds * model_busy_threads(state->model);
 	state->trained_tokens += (double)run->steps.tokens_per_step;
 	divergence = divergence_note(state, &run->steps, loss, run->ln_V);
 	if (divergence) return diverge(run, result, divergence, state->step, loss, *norm);

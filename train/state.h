@@ -50,7 +50,7 @@ struct train_state {
 	int64_t tail_count, clipped;
 	double held_out;              /* latest of the learning curve */
 	double seconds, step_seconds; /* spent by all processes of this run */
-	double core_seconds;          /* step_seconds, each step's times its threads */
+	double core_seconds;          /* step_seconds, each step's times its threads with work */
 	double trained_tokens;
 	double smooth_sum, smooth_weight; /* of the smoothed train loss; see divergence.c */
 	double lowest;                    /* that it has been; infinite at first */

@@ -77,7 +77,7 @@ struct train_result {
 	double flops;                      /* exact, of `tokens`, whichever process computed them */
 	double trained_tokens;             /* by this run itself, without the part taken from a trunk */
 	double seconds, step_seconds;      /* it took, all in all and in optimizer steps alone, in all its processes */
-	double core_seconds;               /* of optimizer steps: each one's seconds times its threads */
+	double core_seconds;               /* of optimizer steps: each one's seconds times its threads with work */
 	double tokens_per_second, gflops;  /* of the optimizer steps; flops are exact ones */
 	double peak_gflops, peak_fraction; /* of one core; what its threads made of the peak of as many cores */
 	double memory_bytes;
