@@ -33,6 +33,8 @@ struct allocation_view {
 /* "allocation" and "halving"; "isoflop", "isoflop_a" and its interval (result_allocation.c); the table for the terminal
  * (text_allocation.c). */
 void write_allocation(struct writer *writer, cJSON *root, const struct allocation_view *view);
+/* "points" of a budget. */
+void write_budget_points(struct writer *writer, cJSON *budget, const struct fit_optimum *points, size_t count);
 void write_isoflops(struct writer *writer, cJSON *root, const struct allocation_view *view);
 void text_allocation(const struct allocation_view *view, struct text *out);
 

@@ -38,6 +38,17 @@ void write_allocation(struct writer *writer, cJSON *root, const struct allocatio
 	}
 }
 
+static void add_optimum(struct writer *writer, cJSON *object, const struct fit_optimum *optimum) {
+	number(writer, object, "N", optimum->N);
+	number(writer, object, "D", optimum->D);
+	number(writer, object, "loss", optimum->loss);
+}
+
+void write_budget_points(struct writer *writer, cJSON *budget, const struct fit_optimum *points, size_t count) {
+	cJSON *array = array_in(writer, budget, "points");
+	for (size_t i = 0; i < count; i++) add_optimum(writer, object_at_end(writer, array), &points[i]);
+}
+
 void write_isoflops(struct writer *writer, cJSON *root, const struct allocation_view *view) {
 	const struct fit_isoflops *isoflops = view->isoflops;
 	cJSON *array = array_in(writer, root, "isoflop");
@@ -45,20 +56,11 @@ void write_isoflops(struct writer *writer, cJSON *root, const struct allocation_
 		const struct fit_isoflop *budget = &isoflops->items[i];
 		cJSON *object = object_at_end(writer, array);
 		number(writer, object, "C", budget->C);
-		cJSON *points = array_in(writer, object, "points");
-		for (size_t k = 0; k < budget->count; k++) {
-			cJSON *at = object_at_end(writer, points);
-			number(writer, at, "N", budget->points[k].N);
-			number(writer, at, "D", budget->points[k].D);
-			number(writer, at, "loss", budget->points[k].loss);
-		}
+		write_budget_points(writer, object, budget->points, budget->count);
 		cJSON *parabola = array_in(writer, object, "parabola");
 		for (int k = 0; k < 3; k++) element(writer, parabola, budget->parabola[k]);
 		if (budget->has_minimum) {
-			cJSON *minimum = object_in(writer, object, "minimum");
-			number(writer, minimum, "N", budget->minimum.N);
-			number(writer, minimum, "D", budget->minimum.D);
-			number(writer, minimum, "loss", budget->minimum.loss);
+			add_optimum(writer, object_in(writer, object, "minimum"), &budget->minimum);
 		} else {
 			string(writer, object, "minimum", NULL);
 		}

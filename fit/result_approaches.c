@@ -118,13 +118,7 @@ static void add_approach2(struct writer *writer, cJSON *root, const struct fit_a
 		const struct budget *budget = &second->budgets.items[b];
 		cJSON *at = object_at_end(writer, budgets);
 		number(writer, at, "C", budget->C);
-		cJSON *points = array_in(writer, at, "points");
-		for (size_t i = 0; i < budget->count; i++) {
-			cJSON *point = object_at_end(writer, points);
-			number(writer, point, "N", budget->points[i].N);
-			number(writer, point, "D", budget->points[i].D);
-			number(writer, point, "loss", budget->points[i].loss);
-		}
+		write_budget_points(writer, at, budget->points, budget->count);
 		for (int m = 0; m < OPTIMUM_METHODS; m++) add_optimum(writer, at, method_names[m], &second->found[m][b]);
 	}
 	const struct approach2_bias *bias = approaches->bias_known ? &approaches->bias : NULL;
