@@ -8,7 +8,10 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#define CHUNK 50 /* tables that are fitted before their lines are written */
+enum {
+	CHUNK = 50,  /* tables that are fitted before their lines are written */
+	DRAWS = 500, /* of tables, for the error of a ratio */
+};
 
 /* Surfaces whose terms have the given sizes at the smallest N and D. */
 static struct fit_surface surface(double E, double alpha, double beta, double of_N, double of_D, double N, double D) {
@@ -41,11 +44,12 @@ static void write_row(FILE *file, size_t replicates, int seed, const struct cove
 }
 
 /* Tables 0 to `tables` of the case: those of the file, and the others. */
-static struct coverage study(const struct coverage_case *of, const char *folder, int tables, size_t replicates) {
+static void study(
+    const struct coverage_case *of, const char *folder, int tables, size_t replicates, struct coverage_row *rows) {
 	char path[400], line[2000];
-	struct coverage_row *rows = array_new((size_t)tables, sizeof *rows), row;
+	struct coverage_row row;
 	bool *known = array_new((size_t)tables, sizeof *known);
-	assert_true(rows && known);
+	assert_non_null(known);
 	snprintf(path, sizeof path, "%s/%s.txt", folder, of->name);
 	FILE *file = fopen(path, "a+");
 	if (!file) fail_msg("%s: cannot be opened", path);
@@ -68,10 +72,51 @@ static struct coverage study(const struct coverage_case *of, const char *folder,
 		fflush(file);
 	}
 	fclose(file);
-	struct coverage coverage = coverage_sum(rows, tables);
 	free(known);
-	free(rows);
-	return coverage;
+}
+
+/* The median error over that of least squares, and where 90 % of it lie when tables are drawn again. */
+static void print_ratio(const struct coverage_row *rows, int tables, int quantity, struct rng *rng) {
+	double *own = array_new((size_t)tables, sizeof *own), *squares = array_new((size_t)tables, sizeof *squares);
+	double ratio[1 + DRAWS];
+	assert_true(own && squares);
+	for (int draw = 0; draw <= DRAWS; draw++) {
+		for (int t = 0; t < tables; t++) {
+			const struct coverage_row *row = &rows[draw == 0 ? (uint64_t)t : rng_below(rng, (uint64_t)tables)];
+			own[t] = row->error[quantity];
+			squares[t] = row->squares[quantity];
+		}
+		double of_own = quantile_of(own, (size_t)tables, 0.5), of_squares = quantile_of(squares, (size_t)tables, 0.5);
+		ratio[draw] = of_own == of_squares ? 1 : of_own / of_squares; /* both are 0 where E ends at its bound */
+	}
+	double low = quantile_of(ratio + 1, DRAWS, 0.05), high = quantile_of(ratio + 1, DRAWS, 0.95);
+	printf("  %.3f (%.3f %.3f)", ratio[0], low, high);
+	free(own);
+	free(squares);
+}
+
+static void print_line(const char *name, const struct coverage_row *rows, int tables) {
+	const struct coverage found = coverage_sum(rows, tables);
+	struct rng rng = rng_make(1, "study");
+	printf("%-36s", name);
+	for (int k = 0; k < COVERED; k++) printf(" %5.1f", 100.0 * found.inside[k] / tables);
+	printf(" %5.1f", 100.0 * found.converged / tables);
+	for (int k = 0; k < COVER_RUN; k++) print_ratio(rows, tables, k, &rng);
+	printf(" ");
+	for (int k = 0; k < COVERED; k++) printf(" %.1f", 100.0 * found.below[k] / tables);
+	printf("\n");
+	fflush(stdout);
+}
+
+/* So that cells may be put together: errors in units of what least squares misses by there. */
+static void scale_errors(struct coverage_row *rows, int tables) {
+	const struct coverage found = coverage_sum(rows, tables);
+	for (int t = 0; t < tables; t++)
+		for (int k = 0; k < COVERED; k++) {
+			double unit = found.squares[k] > 0 ? found.squares[k] : 1;
+			rows[t].error[k] /= unit;
+			rows[t].squares[k] /= unit;
+		}
 }
 
 int main(int argc, char **argv) {
@@ -88,35 +133,37 @@ int main(int argc, char **argv) {
 	    {"flat", surface(0, 0.34, 0.28, 3.7, 3.7, N, D)},
 	    {"degenerate", surface(1.69, 0.34, 0.28, 3.7, 0.2, N, D)}};
 	const double spans[] = {2, 3, 4, 6}, noises[] = {0.001, 0.005, 0.02};
+	enum { CELLS = COUNT_OF(spans) * COUNT_OF(noises) * 2 };
 	(void)mkdir(folder, 0777);
 	printf("%d tables a row, %zu replicates; per cent of 90 %% intervals that hold the truth\n", tables, replicates);
 	printf(
-	    "%-36s %5s %5s %5s %5s %5s %5s  conv  error over least squares: E alpha beta a law  below: E alpha beta a law "
+	    "%-36s %5s %5s %5s %5s %5s %5s  conv  error over least squares (90 %% of it): E alpha beta a law  below: E "
+	    "alpha beta a law "
 	    "run\n",
 	    "case", "E", "alpha", "beta", "a", "law", "run");
 	omp_set_max_active_levels(1);
-	for (size_t s = 0; s < COUNT_OF(surfaces); s++)
-		for (size_t d = 0; d < COUNT_OF(spans); d++)
-			for (size_t n = 0; n < COUNT_OF(noises); n++)
-				for (int design = DESIGN_GRID; design <= DESIGN_SCATTERED; design++) {
-					char name[80];
-					snprintf(
-					    name, sizeof name, "%s, %.0f decades, %.1f %%, %s", surfaces[s].name, spans[d], 100 * noises[n],
-					    design == DESIGN_GRID ? "grid" : "scattered");
-					if (!strstr(name, only)) continue;
-					const struct coverage_case of = {name, surfaces[s].truth, N, D, spans[d], noises[n], design, 7};
-					struct coverage found = study(&of, folder, tables, replicates);
-					printf("%-36s", name);
-					for (int k = 0; k < COVERED; k++) printf(" %5.1f", 100.0 * found.inside[k] / tables);
-					printf(" %5.1f ", 100.0 * found.converged / tables);
-					for (int k = 0; k < COVER_RUN; k++) {
-						bool both_zero = found.error[k] == 0 && found.squares[k] == 0;
-						printf(" %.3f", both_zero ? 1 : found.error[k] / found.squares[k]);
-					}
-					printf(" ");
-					for (int k = 0; k < COVERED; k++) printf(" %.1f", 100.0 * found.below[k] / tables);
-					printf("\n");
-					fflush(stdout);
-				}
+	struct coverage_row *rows = array_new(CELLS * (size_t)tables, sizeof *rows);
+	assert_non_null(rows);
+	for (size_t s = 0; s < COUNT_OF(surfaces); s++) {
+		int cells = 0;
+		for (size_t c = 0; c < CELLS; c++) {
+			const double span = spans[c / COUNT_OF(noises) / 2], noise = noises[c / 2 % COUNT_OF(noises)];
+			const enum coverage_design design = c % 2 ? DESIGN_SCATTERED : DESIGN_GRID;
+			char name[80];
+			snprintf(
+			    name, sizeof name, "%s, %.0f decades, %.1f %%, %s", surfaces[s].name, span, 100 * noise,
+			    design == DESIGN_GRID ? "grid" : "scattered");
+			if (!strstr(name, only)) continue;
+			const struct coverage_case of = {name, surfaces[s].truth, N, D, span, noise, design, 7};
+			struct coverage_row *here = rows + (size_t)(cells++ * tables);
+			study(&of, folder, tables, replicates, here);
+			print_line(name, here, tables);
+			scale_errors(here, tables);
+		}
+		char name[80];
+		snprintf(name, sizeof name, "%s, all %d", surfaces[s].name, cells);
+		if (cells > 1) print_line(name, rows, cells * tables);
+	}
+	free(rows);
 	return 0;
 }
