@@ -52,6 +52,11 @@ struct error *report_check_members(const char *path, const char *name, const cJS
 	double format = report_number(root, "format"); /* first: another format has other members */
 	if (strcmp(name, "fit.json") == 0 && !isnan(format) && format != 1)
 		return error_new(ERROR_DATA, "%s cannot be read: found format %g, expected 1", path, format);
+	const char *formula = strcmp(name, "fit.json") == 0 ? cJSON_GetStringValue(report_item(root, "formula")) : NULL;
+	if (formula) /* as chosen_json.c writes it */
+		return error_new(
+		    ERROR_DATA, "%s holds another fit, %.100s by --law, --fix or --objective, which this page has no place for",
+		    path, formula);
 	for (size_t i = 0; i < COUNT_OF(needed); i++) {
 		if (strcmp(needed[i].file, name) != 0) continue;
 		const cJSON *item = report_item(root, needed[i].keys);

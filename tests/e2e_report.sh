@@ -140,6 +140,9 @@ for name in corpus samples fit; do echo '{}' >"$scratch/damaged/$name.json"; don
 ok 'damaged files are told' says 0 'levels off at E = 1\.' "corpus.json is damaged: 'held_out.tokens' is missing" "$rung" report "$scratch/damaged"
 ok 'every one of them' grep -q "samples.json is damaged: 'prompt' is missing" "$scratch/err"
 ok 'and the law is fitted anew' grep -q "fit.json is damaged: 'format' is missing.*for this page alone" "$scratch/err"
+lab other
+"$rung" fit "$scratch/other" --fix alpha=0.3 --out "$scratch/other/fit.json" >/dev/null 2>&1
+ok 'a fit of another kind is not damage' says 0 'levels off at E = 1\.' 'holds another fit, L\(N, D\) = E .*for this page alone' "$rung" report "$scratch/other"
 
 ok '--help' says 0 'usage: rung report LAB' '' "$rung" report --help
 ok 'no lab named' says 2 '' 'takes one lab folder, found 0' "$rung" report
