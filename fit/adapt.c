@@ -28,36 +28,39 @@ double objective_unit(const struct criterion *criterion, const struct table *tab
 }
 
 /* Two digits, so that whoever names the delta that was printed gets the same fit. */
-double delta_for(double scale) {
-	if (!(FIT_ADAPTED * scale > FIT_DELTA) || !isfinite(scale)) return FIT_DELTA;
-	double unit = pow(10, floor(log10(FIT_ADAPTED * scale)) - 1), digits = ceil(FIT_ADAPTED * scale / unit);
+double delta_for(struct misses misses) {
+	double delta = misses.scale * (misses.worst > FIT_GROSS * misses.scale ? FIT_TRIMMED : FIT_GROSS);
+	if (!(delta > FIT_DELTA) || !isfinite(delta)) return FIT_DELTA;
+	double unit = pow(10, floor(log10(delta)) - 1), digits = ceil(delta / unit);
 	char text[32];
 	snprintf(text, sizeof text, "%.1e", digits * unit); /* the double that the printed number is read as */
 	return strtod(text, NULL);
 }
 
-struct error *law_scale(const struct law *law, const struct table *table, const double *x, double *scale) {
+struct error *law_misses(const struct law *law, const struct table *table, const double *x, struct misses *misses) {
 	double *residual = array_new(2 * table->count + 1, sizeof *residual);
 	size_t count = 0;
 	if (!residual) return error_memory(2 * table->count * sizeof *residual);
+	misses->worst = 0;
 	for (size_t i = 0; i < table->count; i++) {
 		if (table->weight[i] == 0) continue;
 		double loss = law->predict(x, table->u + i * (size_t)table->variables, NULL, NULL);
-		residual[count++] = log(loss) - table->y[i];
+		residual[count] = log(loss) - table->y[i];
+		misses->worst = fmax(misses->worst, fabs(residual[count++]));
 	}
-	*scale = robust_scale(residual, count, law_free(law), residual + table->count);
+	misses->scale = robust_scale(residual, count, law_free(law), residual + table->count);
 	free(residual);
 	return NULL;
 }
 
 struct error *law_solve_adapting(
     struct law *law, const struct table *table, struct solution *solution, struct solution *published) {
-	double scale;
+	struct misses misses;
 	TRY(law_solve(law, table, HELD_NONE, solution));
 	if (published) *published = *solution;
 	/* A law with nothing to fit is evaluated, as published. */
 	if (!law->criterion.adapts || !isfinite(solution->objective) || law_free(law) == 0) return NULL;
-	TRY(law_scale(law, table, solution->x, &scale));
-	law->criterion.delta = delta_for(scale);
+	TRY(law_misses(law, table, solution->x, &misses));
+	law->criterion.delta = delta_for(misses);
 	return law->criterion.delta > FIT_DELTA ? law_solve(law, table, HELD_NONE, solution) : NULL;
 }

@@ -116,10 +116,6 @@ struct fit_expected fit_expected_errors(const struct fit_information *known);
 double fit_expected_log_N(const struct fit_information *known, double C); /* of ln N*(C); of ln D* the same */
 double fit_expected_log_loss(const struct fit_information *known, double N, double D); /* of the law there, in ln L */
 
-/* Standard errors of the Huber fit over those of least squares, for normal errors of ln L with standard deviation `noise`
- * (Huber 1964): next to 1, because delta is FIT_ADAPTED of them or more. */
-double fit_huber_inflation(double noise);
-
 /* ------------------------------------------------------------------------------------------ planned points (planned.c) --- */
 
 /* The points of a plan (plan.json of a ladder, docs/formats.md): N = 12 depth width^2 and D = each horizon, once for each

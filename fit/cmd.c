@@ -38,7 +38,8 @@ static const struct option_row rows[] = {
      "what is made least: huber (on log residuals), squares (of losses), log-squares, or asymmetric (absolute log "
      "residuals)",
      "NAME"},
-    {"delta", OPTION_REAL, FIELD(delta), "", 0, 1, "of huber: where it turns linear (0.001)", "d"},
+    {"delta", OPTION_REAL, FIELD(delta), "", 0, 1,
+     "of huber: where it turns linear; chosen by the misses when not given, and 0.001 in papers", "d"},
     {"over", OPTION_REAL, FIELD(over), "", 0, 1e6, "of asymmetric: penalty of predictions above the measurement (10)",
      "x"},
     {"under", OPTION_REAL, FIELD(under), "", 0, 1e6, "of asymmetric: the same below it (1)", "x"},

@@ -181,7 +181,6 @@ static struct error *to_json(const struct judged *judged, const struct fit *fit,
 	for (int k = 0; k < FIT_SURFACE_PARAMETERS; k++) number(&writer, surface, names[k], value_of(judged, k));
 	string(&writer, surface, "source", judged->source);
 	number(&writer, *root, "noise", judged->outlooks[0].noise.point);
-	number(&writer, *root, "huber_inflation", fit_huber_inflation(judged->outlooks[0].noise.point));
 	cJSON *expected = array_in(&writer, *root, "expected");
 	for (int k = 0; k < 2; k++) add_outlook(&writer, expected, judged, &judged->outlooks[k]);
 	write_warnings(&writer, *root, fit);

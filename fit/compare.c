@@ -193,12 +193,12 @@ static double error_of(const struct contest *contest, int contender, int other, 
 /* One delta for all, or their likelihoods could not be compared: where it is to be chosen, the one that the misses of the law
  * ask for which misses least. */
 static struct error *adapt(struct contest *contest) {
-	double least = INFINITY, scale;
+	struct misses least = {.scale = INFINITY}, misses;
 	if (contest->count == 0 || !contest->contenders[0].law.criterion.adapts) return NULL;
 	for (int c = 0; c < contest->count; c++) {
 		const struct contender *contender = &contest->contenders[c];
-		TRY(law_scale(&contender->law, &contest->table, contender->solution.x, &scale));
-		least = fmin(least, scale); /* NaN: no degree of freedom */
+		TRY(law_misses(&contender->law, &contest->table, contender->solution.x, &misses));
+		if (misses.scale < least.scale) least = misses; /* not NaN: no degree of freedom */
 	}
 	for (int c = 0; c < contest->count; c++) {
 		struct contender *contender = &contest->contenders[c];

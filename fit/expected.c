@@ -136,10 +136,3 @@ double fit_expected_log_loss(const struct fit_information *known, double N, doub
 	slopes(known, log(N) - known->mean_u, log(D) - known->mean_v, g);
 	return error_along(known, g);
 }
-
-double fit_huber_inflation(double noise) {
-	if (!(noise > 0)) return 1;
-	double k = delta_for(noise) / noise, inside = 2 * normal_below(k) - 1;
-	double psi = inside - 2 * k * normal_density(k) + 2 * k * k * normal_below(-k); /* E[psi^2] over the variance */
-	return sqrt(psi) / inside;
-}

@@ -16,12 +16,13 @@
 #include "fit/points.h"
 
 #define FIT_DELTA 1e-3 /* of the Huber loss on log residuals, as published (Hoffmann et al. 2022) */
-/* Where no delta is named it is so many standard deviations of the misses, as told by their median after a fit with
- * FIT_DELTA, but at least FIT_DELTA. With 2.5 the estimates are as exact as those of least squares when errors are normal
- * (Huber 1964: the variance is 1.0023 times theirs), and no run pulls harder than one that misses by so much. With
- * FIT_DELTA, far below the noise, the fit is one of least absolute errors: its variance is up to 1.57 times that of least
- * squares, but a tenth of bad runs moves it half as far. */
-#define FIT_ADAPTED 2.5
+/* Where no delta is named the misses choose it: FIT_GROSS of their standard deviations, as told by their median after a fit
+ * with FIT_DELTA, so that it is least squares of ln loss where no run misses by more; where one does, FIT_TRIMMED of them,
+ * and no run pulls harder than one that misses by so much (Huber 1964: with normal errors of all others their estimate's
+ * variance is 1.0023 times that of least squares). Never below FIT_DELTA: far below the noise, the fit is one of least
+ * absolute errors, whose variance is up to 1.57 times that of least squares, but a tenth of bad runs moves it half as far. */
+#define FIT_GROSS 5.0
+#define FIT_TRIMMED 2.5
 #define FIT_LEVEL 0.90 /* of every interval */
 
 struct fit_interval {

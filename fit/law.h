@@ -255,10 +255,15 @@ MUST_CHECK struct error *law_solve(
  * for (delta_for), which stays in *law. *published, unless it is NULL, becomes the first solution. */
 MUST_CHECK struct error *law_solve_adapting(
     struct law *law, const struct table *table, struct solution *solution, struct solution *published);
-/* FIT_ADAPTED scales, rounded up to two digits, but at least FIT_DELTA (adapt.c). */
-double delta_for(double scale);
-/* Robust standard deviation of ln(predicted / loss): its median size, less the free parameters. NaN without freedom. */
-MUST_CHECK struct error *law_scale(const struct law *law, const struct table *table, const double *x, double *scale);
+/* How far a law lies from its points, in ln(predicted / loss). */
+struct misses {
+	double scale; /* robust standard deviation: their median size, less the free parameters. NaN without freedom */
+	double worst; /* the largest */
+};
+MUST_CHECK struct error *law_misses(
+    const struct law *law, const struct table *table, const double *x, struct misses *misses);
+/* The delta for them (see FIT_GROSS), rounded up to two digits, but at least FIT_DELTA (adapt.c). */
+double delta_for(struct misses misses);
 
 /* The lowest minimum that is reached from `starts` (count, p), each polished, on all threads; *agreeing: how many came
  * there. Starts outside the box of the search begin at its edge. */

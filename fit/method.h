@@ -26,7 +26,7 @@ struct fit_held {
 struct fit_method {
 	const char *law; /* NULL: "chinchilla" */
 	enum fit_objective objective;
-	double delta;       /* of huber, 0: chosen by the misses, see FIT_ADAPTED; of asymmetric, 0: FIT_CORNER */
+	double delta;       /* of huber, 0: chosen by the misses, see FIT_GROSS; of asymmetric, 0: FIT_CORNER */
 	double over, under; /* 0: 1 */
 	bool tied;          /* alpha = beta */
 	struct fit_held held[FIT_MOST_HELD];

@@ -192,7 +192,7 @@ static void summarise_objective(const struct fit *fit, struct text *out) {
 	char value[SHORT];
 	text_add_string(&words, "the ");
 	criterion_in_words(&criterion, &words);
-	if (result->adapted && criterion.delta > FIT_DELTA) text_add(&words, ", %g deviations of the misses", FIT_ADAPTED);
+	if (result->adapted && criterion.delta > FIT_DELTA) text_add_string(&words, " (by the misses)");
 	if (criterion.kind == OBJECTIVE_HUBER) {
 		size_t beyond = 0;
 		for (size_t i = 0; i < fit->points->count; i++) {

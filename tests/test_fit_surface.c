@@ -311,33 +311,43 @@ static void weights_count_rows(void **state) {
 	fit_points_free(&twice);
 }
 
-/* Nobody names a delta: it is 2.5 deviations of the misses, which hold that noise, in two digits; the fit is then as exact as
- * least squares, which the published delta is not. Noise below it changes nothing. */
+/* Nobody names a delta: it is 5 deviations of the misses, which hold that noise, in two digits; where none lies beyond, the
+ * fit is that of least squares, and more exact than with the published delta. One gross error makes it 2.5 deviations, and
+ * moves it less. Noise below the published delta changes nothing. */
 static void delta_suits_the_noise(void **state) {
 	(void)state;
 	enum { TABLES = 60 };
 	struct fit_surface truth = small_surface(0.8, 0.3, 0.35);
 	const struct fit_method squares = {.objective = OBJECTIVE_LOG_SQUARES};
-	double error[3] = {0};
+	double error[3] = {0}, moved[2] = {0};
+	int beyond = 0;
 	for (uint64_t t = 0; t < TABLES; t++) {
 		struct fit_points points = make_points(&truth, &laptop, 0.01, 0, 300 + t);
-		struct fit_surface_result results[3], again;
+		struct fit_surface_result results[3], again, spoiled[2];
 		expect_success(fit_surface_solve(&points, NULL, &results[0]));
 		expect_success(fit_surface_solve(&points, &squares, &results[1]));
 		expect_success(fit_surface_solve(&points, &published_method, &results[2]));
 		for (int k = 0; k < 3; k++) error[k] += fabs(results[k].surface.alpha - truth.alpha);
 		double delta = results[0].method.delta;
 		assert_true(results[0].adapted && !results[1].adapted && !results[2].adapted);
-		assert_true(delta > 0.013 && delta < 0.045 && near(delta * 1e4, rint(delta * 1e3) * 10, 1e-9));
+		assert_true(delta > 0.026 && delta < 0.09 && near(delta * 1e4, rint(delta * 1e3) * 10, 1e-9));
+		beyond += !near(results[0].surface.alpha, results[1].surface.alpha, 1e-7);
 		assert_true(near(results[0].published.surface.E, results[2].surface.E, 1e-9));
 		assert_true(close_to(results[0].published.objective, results[2].objective, 1e-12));
 		const struct fit_method named = {.delta = delta};
 		expect_success(fit_surface_solve(&points, &named, &again)); /* whoever names it gets the same */
 		assert_true(!again.adapted && again.objective == results[0].objective);
 		assert_true(close_to(results[1].objective, pow(results[1].rms, 2) * (double)points.count, 1e-9));
+
+		points.items[t % points.count].loss *= 1.15;
+		expect_success(fit_surface_solve(&points, NULL, &spoiled[0]));
+		expect_success(fit_surface_solve(&points, &squares, &spoiled[1]));
+		for (int k = 0; k < 2; k++) moved[k] += fabs(spoiled[k].surface.alpha - results[k].surface.alpha);
+		assert_true(spoiled[0].method.delta < 0.65 * delta);
 		fit_points_free(&points);
 	}
-	assert_true(error[0] < 1.03 * error[1] && error[2] > 1.08 * error[1]);
+	assert_true(beyond < TABLES / 10 && error[0] < 1.001 * error[1] && error[2] > 1.08 * error[1]);
+	assert_true(moved[0] < 0.5 * moved[1]);
 	struct fit_points points = make_points(&truth, &laptop, 1e-4, 0, 1);
 	struct fit_surface_result result;
 	expect_success(fit_surface_solve(&points, NULL, &result));
@@ -366,7 +376,7 @@ static void refits_without_doubts(void **state) {
 		law_refit(&law, &table, HELD_NONE, x, 1, GRID_NONE, work, &alone);
 		law_refit(&law, &table, HELD_NONE, x, 1, GRID_DOUBT, work, &solution);
 		assert_true(close_to(solution.objective, whole.objective, 1e-9));
-		lost += !close_to(alone.objective, whole.objective, 1e-9);
+		lost += alone.objective > 1.0001 * whole.objective;
 		free(work);
 		table_free(&table);
 		fit_points_free(&points);
