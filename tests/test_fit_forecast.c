@@ -252,18 +252,20 @@ static void what_cannot_be_fitted_predicts_nothing(void **state) {
 }
 
 /* One decade of N and D beyond the table. The study of coverage is another test's; here it is that of the whole way from a
- * table to the interval in the file. With 40 tables 30 to 40 are inside when 90 % are, 99.9 times in a hundred. */
+ * table to the interval in the file. Of 200 tables 180 are inside on average, with a
+ * standard deviation of 4.2. */
 static void intervals_cover_a_decade_out(void **state) {
 	(void)state;
 	struct targets targets = TARGETS("1.8M,64M", "180K,640M", "1.8M,640M");
 	struct rng rng = rng_make(11, "runs");
+	enum { TABLES = 200, FEWEST = 167, MOST = 193 };
 	int inside[3] = {0};
-	for (uint64_t seed = 1; seed <= 40; seed++) {
+	for (uint64_t seed = 1; seed <= TABLES; seed++) {
 		struct fit_surface truth = small_surface(seed % 2 ? 0.8 : 0, 0.3, 0.35); /* with a floor and without */
 		struct fit_points points = make_points(&truth, &DECADE_SHAPE, 0.005, 0, seed);
 		struct forecast_options options = usual;
 		struct forecast forecast;
-		options.replicates = 60;
+		options.replicates = 100;
 		options.retrospective = true; /* one target begins where the table ends: none of it is used */
 		expect_success(forecast_make(&points, &targets, &options, &forecast));
 		for (int k = 0; k < 3; k++) {
@@ -276,8 +278,8 @@ static void intervals_cover_a_decade_out(void **state) {
 		fit_points_free(&points);
 	}
 	for (int k = 0; k < 3; k++) {
-		if (inside[k] < 30) print_error("target %d: %d of 40 inside\n", k, inside[k]);
-		assert_in_range(inside[k], 30, 40);
+		print_message("target %d: %d of %d inside\n", k, inside[k], TABLES);
+		assert_in_range(inside[k], FEWEST, MOST);
 	}
 	targets_free(&targets);
 }
