@@ -33,7 +33,7 @@ check 'an impossible width' 2 '' 'must be a multiple of that: try 32 or 48' "$ru
 check 'unknown kernels' 2 '' "--kernels is 'sse9'; it must be" "$rung" bench kernels --kernels sse9
 check 'two threads by one clock' 2 '' '--threads 1 only' "$rung" bench step "${small[@]}" --threads 2 --cpu-time
 
-check 'step: a row of the table' 0 '^ +32 +2 +24\.6k +50 +40 +3 .* MiB$' '' "$rung" bench step "${small[@]}" "${briefly[@]}"
+check 'step: a row of the table' 0 '^ +32 +2 +24\.6k +3 .* MiB$' '' "$rung" bench step "${small[@]}" "${briefly[@]}"
 check 'kernels: every operation, and all' 0 '^all .*100\.0%$' '' "$rung" bench kernels "${small[@]}" "${briefly[@]}"
 check 'product' 0 '^OpenBLAS .*, 64 x 64 x 64: [0-9.]+ GF/s' '' "$rung" bench product --size 64 "${briefly[@]}"
 
@@ -44,7 +44,7 @@ agrees="
 assert math.isclose(a['gflops'], a['tokens_per_second'] * ($flops) * 1e-9, rel_tol=1e-9)
 assert math.isclose(a['peak_fraction'], a['gflops'] / a['peak_gflops'], rel_tol=1e-9)
 assert abs(a['first_loss'] - math.log(a['vocab'])) < 1e-5
-assert a['bytes'] > 1e6 and 0 < a['core_share'] and a['gradient_seconds'] > 0 and a['optimizer_seconds'] > 0"
+assert a['bytes'] > 1e6 and 0 < a['core_share'] and a['forward_seconds'] > 0 and a['gradient_seconds'] > 0 and a['optimizer_seconds'] > 0"
 for kernels in auto blas plain; do
 	json "step --json agrees with itself ($kernels)" "
 assert [a[k] for k in ('width', 'depth', 'context', 'batch', 'vocab', 'threads')] == [32, 2, 40, 3, 50, 1]

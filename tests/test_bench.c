@@ -53,7 +53,7 @@ static void test_step(void **state) {
 		    .shape = {17, 600, 32, 2}, .batch = 3, .kernels = kernels_widest(), .threads = threads};
 		expect_success(bench_step(&briefly, &step));
 		assert_true(fabs(step.first_loss - log(17)) < 1e-5);
-		assert_true(step.gradient_seconds > 0 && step.optimizer_seconds > 0);
+		assert_true(step.forward_seconds > 0 && step.gradient_seconds > 0 && step.optimizer_seconds > 0);
 		/* 6 (N + V d) and the causal half of attention: two products of T (T + 1) / 2 pairs, forward and twice back */
 		const double per_token = 6.0 * (12 * 2 * 32 * 32 + 17 * 32) + 3 * 2 * 2 * 2 * 32 * (600 + 1) / 2.0;
 		assert_true(fabs(step.gflops * 1e9 / step.tokens_per_second - per_token) < 1e-9 * per_token);

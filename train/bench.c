@@ -91,6 +91,19 @@ static double run_step(
 	return loss;
 }
 
+/* Seconds of a forward pass over the last batch, in a quarter of a round's time. */
+static double time_forward(struct bench_run *run, const struct bench_effort *effort) {
+	const double begin = now(effort);
+	double spent;
+	int times = 0;
+	do {
+		model_loss(run->model, run->tokens, (int)run->config.batch, NULL);
+		times++;
+		spent = now(effort) - begin;
+	} while (spent < effort->seconds / 4);
+	return spent / times;
+}
+
 /* Room for a figure of each round. */
 static struct error *rounds_new(const struct bench_effort *effort, int64_t figures, double **out) {
 	*out = array_new((size_t)(effort->rounds * figures), sizeof **out);
@@ -99,9 +112,9 @@ static struct error *rounds_new(const struct bench_effort *effort, int64_t figur
 
 static struct error *step_rounds(struct bench_run *run, const struct bench_effort *effort, struct bench_step *result) {
 	double *figures, loss = result->first_loss;
-	TRY(rounds_new(effort, 4, &figures));
+	TRY(rounds_new(effort, 5, &figures));
 	double *step = figures, *gradient = step + effort->rounds, *optimizer = gradient + effort->rounds,
-	       *peak = optimizer + effort->rounds;
+	       *forward = optimizer + effort->rounds, *peak = forward + effort->rounds;
 	double wall = 0, cpu = 0;
 	for (int64_t r = 0; r < effort->rounds; r++) {
 		peak[r] = machine_peak_gflops(PEAK_SECONDS);
@@ -116,6 +129,7 @@ static struct error *step_rounds(struct bench_run *run, const struct bench_effor
 		gradient[r] /= (double)steps;
 		optimizer[r] /= (double)steps;
 		step[r] = gradient[r] + optimizer[r];
+		forward[r] = time_forward(run, effort);
 	}
 	struct machine machine;
 	machine_describe(&machine);
@@ -128,6 +142,7 @@ static struct error *step_rounds(struct bench_run *run, const struct bench_effor
 	result->peak_gflops = result->cores * median(peak, effort->rounds);
 	result->gradient_seconds = median(gradient, effort->rounds);
 	result->optimizer_seconds = median(optimizer, effort->rounds);
+	result->forward_seconds = median(forward, effort->rounds);
 	result->spread = (step[effort->rounds - 1] - step[0]) / seconds; /* median() has sorted them */
 	result->core_share = cpu / (wall * result->cores);
 	free(figures);

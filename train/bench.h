@@ -23,7 +23,8 @@ struct bench_step {
 	double tokens_per_second;
 	double gflops;                              /* of exact training FLOPs */
 	double peak_gflops;                         /* of those cores, registers only */
-	double gradient_seconds, optimizer_seconds; /* of one step */
+	double gradient_seconds, optimizer_seconds; /* of one step: forward and backward; the clipping norm and AdamW */
+	double forward_seconds;                     /* of the loss of the same batch alone */
 	double spread;                              /* (slowest - fastest round) / median, in time */
 	double core_share; /* of its cores that this process had: well below 1, others had the rest */
 	double first_loss; /* must be ln V: see model.h */

@@ -157,6 +157,7 @@ static cJSON *step_to_json(const struct bench_step *step) {
 	    {"gflops", step->gflops},
 	    {"peak_gflops", step->peak_gflops},
 	    {"peak_fraction", step->gflops / step->peak_gflops},
+	    {"forward_seconds", step->forward_seconds},
 	    {"gradient_seconds", step->gradient_seconds},
 	    {"optimizer_seconds", step->optimizer_seconds},
 	    {"spread", step->spread},
@@ -173,21 +174,23 @@ static cJSON *step_to_json(const struct bench_step *step) {
 static void print_step_head(const struct bench_options *options) {
 	const struct bench_effort *effort = &options->effort;
 	printf(
-	    "whole training steps on %lld thread%s; medians of %lld round%s by %s\n"
-	    "width depth       N     V     T     B  tokens/s    GF/s    peak  of peak  spread  AdamW     memory\n",
-	    (long long)options->threads, options->threads == 1 ? "" : "s", (long long)effort->rounds,
-	    effort->rounds == 1 ? "" : "s", clock_name(effort));
+	    "whole training steps on %lld thread%s, V = %lld, T = %lld;\nmedians of %lld round%s by %s\n"
+	    "width depth      N    B tokens/s   GF/s of peak  fwd  bwd AdamW spread   memory\n",
+	    (long long)options->threads, options->threads == 1 ? "" : "s", (long long)options->vocab,
+	    (long long)options->context, (long long)effort->rounds, effort->rounds == 1 ? "" : "s", clock_name(effort));
 }
 
+/* fwd is timed alone; bwd is the rest of the gradient, the making anew of what forward had not kept included. */
 static void print_step(const struct bench_step *step) {
 	char hidden[HUMAN_SIZE], speed[HUMAN_SIZE], bytes[HUMAN_SIZE];
 	const struct shape *shape = &step->shape;
+	const double seconds = step->gradient_seconds + step->optimizer_seconds;
 	printf(
-	    "%5d %5d %7s %5d %5d %5d %9s %7.1f %7.1f   %6.3f  %4.0f %%  %3.0f %% %10s\n", shape->width, shape->depth,
-	    human_count(shape_counts(shape).hidden, hidden), shape->vocab, shape->context, step->batch,
-	    human_count(step->tokens_per_second, speed), step->gflops, step->peak_gflops, step->gflops / step->peak_gflops,
-	    100 * step->spread, 100 * step->optimizer_seconds / (step->gradient_seconds + step->optimizer_seconds),
-	    human_bytes(step->bytes, bytes));
+	    "%5d %5d %6s %4d %8s %6.1f %7.3f %3.0f%% %3.0f%% %4.0f%% %5.0f%% %8s\n", shape->width, shape->depth,
+	    human_count(shape_counts(shape).hidden, hidden), step->batch, human_count(step->tokens_per_second, speed),
+	    step->gflops, step->gflops / step->peak_gflops, 100 * step->forward_seconds / seconds,
+	    100 * (step->gradient_seconds - step->forward_seconds) / seconds, 100 * step->optimizer_seconds / seconds,
+	    100 * step->spread, human_bytes(step->bytes, bytes));
 	if (step->blas) {
 		struct text by = {0};
 		kernels_describe((struct kernel_choice){step->kernels, step->blas}, &by);
