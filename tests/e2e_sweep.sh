@@ -239,6 +239,9 @@ check 'the corpus of a finished lab is gone: it is still finished' 0 '^3 of 3 ru
 rm -r "$(dirname "$(ls "$scratch"/file/runs/*/run.json | head -n 1)")"
 check 'the corpus of an unfinished one' 1 '' 'other.corpus, the "corpus" of .*/plan.json: .*where it is now: --corpus FILE' "$rung" sweep --lab "$scratch/file"
 check 'the corpus is found again' 0 '1 of them now' '' "$rung" sweep --lab "$scratch/file" --corpus "$scratch/moved.corpus"
+cp "$scratch/moved.corpus" "$scratch/third.corpus"
+check 'the same plan with the corpus elsewhere is the same plan' 0 '0 of them now' '' \
+	"$rung" sweep --plan "$scratch/file.json" --lab "$scratch/file" --corpus "$scratch/third.corpus"
 check 'and remembered' 0 '0 of them now' '' "$rung" sweep --lab "$scratch/file"
 
 sed -E 's/"rate": 8e-3/"rate": 10, "clip": 0, "warmup_tokens": 0/; /"warmup_tokens": 5e3/d; s/"horizons": .*,$/"horizons": [40e3, 80e3],/' \
