@@ -93,9 +93,9 @@ static struct quantity quantity_of(
 	switch (kind) {
 	case PROFILE_E:
 		quantity.parameter = E;
-		quantity.most = INFINITY;
+		/* With noise, a floor may lie above some of the points, but not above all of them. */
 		for (size_t i = 0; i < table->count; i++)
-			if (table->weight[i] > 0) quantity.most = fmin(quantity.most, exp(table->y[i]));
+			if (table->weight[i] > 0) quantity.most = fmax(quantity.most, exp(table->y[i]));
 		break;
 	case PROFILE_ALPHA:
 		quantity.parameter = ALPHA;
@@ -115,7 +115,7 @@ static struct quantity quantity_of(
 		quantity.most = beta->most / (beta->most + alpha->least) - SHARE_EDGE;
 		break;
 	}
-	/* By rounding, or where the law lies above the lowest point, the estimate may be beyond. */
+	/* By rounding the estimate may be beyond. */
 	quantity.least = fmin(quantity.least, estimate);
 	quantity.most = fmax(quantity.most, estimate);
 	return quantity;

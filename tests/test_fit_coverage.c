@@ -28,12 +28,20 @@ static void without_a_floor(void **state) {
 	expect_coverage(&(struct coverage_case){"flat", truth, 1e6, 2e7, 3, 0.005, DESIGN_SCATTERED, 5});
 }
 
+/* Over six decades the largest runs come down to the floor: some measure less than it. */
+static void with_runs_below_the_floor(void **state) {
+	(void)state;
+	struct fit_surface truth = {1.69, 3.7 * pow(1e6, 0.34), 0.2 * pow(2e7, 0.28), 0.34, 0.28};
+	expect_coverage(&(struct coverage_case){"low", truth, 1e6, 2e7, 6, 0.02, DESIGN_GRID, 6});
+}
+
 int main(void) {
 	omp_set_num_threads(2);
 	omp_set_max_active_levels(1);
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(with_a_floor),
 	    cmocka_unit_test(without_a_floor),
+	    cmocka_unit_test(with_runs_below_the_floor),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
