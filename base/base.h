@@ -199,6 +199,9 @@ MUST_CHECK struct error *json_read_sealed(const char *path, int since, cJSON **r
 /* The same, and the seal's hash; 0 where there was none. */
 MUST_CHECK struct error *json_read_seal(const char *path, int since, cJSON **root, uint64_t *seal);
 
+/* A number that was read where a whole one belongs: an error that names `path` and the key if it is none, or beyond 2^53. */
+MUST_CHECK struct error *whole_number(double value, const char *key, const char *path, int64_t *whole);
+
 /* Typed members of `object`; a missing or wrong one is an error that names `path` and the key. */
 MUST_CHECK struct error *json_get_number(const cJSON *object, const char *key, const char *path, double *value);
 MUST_CHECK struct error *json_get_text(const cJSON *object, const char *key, const char *path, const char **value);

@@ -371,6 +371,13 @@ struct error *json_get_number(const cJSON *object, const char *key, const char *
 	return error_new(ERROR_DATA, "%s: \"%s\": expected a number, found %s", path, key, kind_of(member));
 }
 
+struct error *whole_number(double value, const char *key, const char *path, int64_t *whole) {
+	if (!(fabs(value) <= 0x1p53) || value != floor(value))
+		return error_new(ERROR_DATA, "%s: \"%s\": expected a whole number, found %g", path, key, value);
+	*whole = (int64_t)value;
+	return NULL;
+}
+
 struct error *json_get_text(const cJSON *object, const char *key, const char *path, const char **value) {
 	const cJSON *member;
 	TRY(find_member(object, key, path, "a string", &member));

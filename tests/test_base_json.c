@@ -310,6 +310,19 @@ static void seals(void **state) {
 	folder_remove(folder);
 }
 
+static void whole_numbers(void **state) {
+	(void)state;
+	int64_t whole;
+	const double good[] = {0, -3, 9007199254740992.0, -9007199254740992.0};
+	for (size_t i = 0; i < COUNT_OF(good); i++) {
+		expect_success(whole_number(good[i], "steps", "run.json", &whole));
+		assert_true((double)whole == good[i]);
+	}
+	const double bad[] = {NAN, INFINITY, -INFINITY, 2.5, 1e300, -1e19};
+	for (size_t i = 0; i < COUNT_OF(bad); i++)
+		expect_failure(whole_number(bad[i], "steps", "run.json", &whole), ERROR_DATA, "run.json: \"steps\"");
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(values_come_through),
@@ -323,6 +336,7 @@ int main(void) {
 	    cmocka_unit_test(members),
 	    cmocka_unit_test(files),
 	    cmocka_unit_test(seals),
+	    cmocka_unit_test(whole_numbers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

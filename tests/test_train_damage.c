@@ -392,6 +392,7 @@ static void records_that_say_something_else(void **state) {
 	    {NULL, "result", NULL, "has no \"result\""},
 	    {"result", "loss", NULL, "\"loss\" is missing"},
 	    {"result", "steps", "many", "\"steps\": expected a number"},
+	    {"result", "steps", "nan", "\"steps\": expected a whole number, found nan"},
 	    {"result", "weights_hash", NULL, "\"weights_hash\" is missing"},
 	    {"result", "weights_hash", "0123", "weights_hash is '0123', expected 16"},
 	    {NULL, "kernels", "abacus", "\"kernels\" must be an object"},

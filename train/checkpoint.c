@@ -182,7 +182,7 @@ static struct error *read_counters(
 		TRY(safetensors_number(file, path, counters[i].key, &value));
 		char *field = (char *)state + counters[i].offset;
 		if (counters[i].whole)
-			*(int64_t *)(void *)field = (int64_t)value;
+			TRY(whole_number(value, counters[i].key, path, (int64_t *)(void *)field));
 		else
 			*(double *)(void *)field = value;
 	}
@@ -233,8 +233,10 @@ struct error *checkpoint_read(
 
 	error = check_text(&rest, state_path, "recipe", owner->recipe, "recipe");
 	if (!error && !branch) error = check_text(&rest, state_path, "id", owner->id, "run");
-	double step;
-	if (!error) error = safetensors_number(&rest, state_path, "step", &step);
+	double number;
+	int64_t step;
+	if (!error) error = safetensors_number(&rest, state_path, "step", &number);
+	if (!error) error = whole_number(number, "step", state_path, &step);
 	struct kernel_choice kernels;
 	if (!error) error = kernels_from_metadata(rest.metadata, state_path, owner->machine->blas, &kernels);
 	const struct tensor_table *table = model_tensors(state->model);
@@ -244,7 +246,7 @@ struct error *checkpoint_read(
 	if (!error) error = read_counters(&rest, state_path, branch, state);
 	if (!error && !branch) error = read_log(&rest, state_path, state);
 	if (!error) error = model_use_kernels(state->model, kernels);
-	if (!error) state->step = (int64_t)step;
+	if (!error) state->step = step;
 done:
 	free(weights_path);
 	free(state_path);

@@ -120,7 +120,7 @@ static struct error *read_result(const cJSON *root, const char *path, struct tra
 		TRY(json_get_number(object, fields[i].key, path, &value));
 		char *field = (char *)result + fields[i].offset;
 		if (fields[i].whole)
-			*(int64_t *)(void *)field = (int64_t)value;
+			TRY(whole_number(value, fields[i].key, path, (int64_t *)(void *)field));
 		else
 			*(double *)(void *)field = value;
 	}
