@@ -241,6 +241,10 @@ static void incomplete_checkpoints_are_refused(void **state) {
 	}
 	write_incomplete(&kept, path, &good, "step", "many", 3);
 	expect_error(checkpoint_read(stem, &into, &kept.owner, false), "'step' is 'many', expected a number");
+	write_incomplete(&kept, path, &good, "step", "nan", 3);
+	expect_error(checkpoint_read(stem, &into, &kept.owner, false), "\"step\": expected a whole number, found nan");
+	write_incomplete(&kept, path, &good, "proven", "1e300", 3);
+	expect_error(checkpoint_read(stem, &into, &kept.owner, false), "\"proven\": expected a whole number");
 	write_incomplete(&kept, path, &good, "kernels", "abacus", 3);
 	expect_error(checkpoint_read(stem, &into, &kept.owner, false), "there are no kernels 'abacus'");
 	write_incomplete(&kept, path, &good, "", NULL, 2);
