@@ -132,7 +132,12 @@ static struct error *run_first(
 		rows = curves.rows;
 		n = curves.count;
 	}
-	struct error *error = approach1_run(rows, n, &options, &approaches->first);
+	/* Where the design ties N to C, an edge has the design's exponent, whatever the losses are. */
+	const struct fit_design *design = &fit->design;
+	bool finished = approaches->curves == FINISHED_RUNS;
+	bool tied = design->sizes == 1 || (finished && (design->horizons == 1 || design->one_line));
+	approaches->first = (struct approach1){.a_interval = {NAN, NAN}, .b_interval = {NAN, NAN}};
+	struct error *error = tied ? NULL : approach1_run(rows, n, &options, &approaches->first);
 	lab_curves_free(&curves);
 	return error;
 }

@@ -196,6 +196,19 @@ static double common_width(const struct fit_points *points) {
 	return first;
 }
 
+/* A row that was skipped may have been the last one of its run, whose loss before would pass for the final one. */
+static struct error *check_ends(const char *path, const struct fit_points *points) {
+	for (size_t i = 0; i < points->left_out_count; i++) {
+		if (points->left_out[i].why != LEFT_OUT_AS_BAD) continue;
+		return error_new(
+		    ERROR_DATA,
+		    "%s: line %zu: a bad row among training curves may be the end of its run, and the row before it no final "
+		    "loss; leave that run out of the table or, by a column that tells it, with --where",
+		    path, points->left_out[i].line);
+	}
+	return NULL;
+}
+
 struct error *approach_take(
     const struct approach_choices *choices, const char *path, bool lab, struct fit_points *points,
     struct approach_columns *columns, struct fit_approach_options *how) {
@@ -204,6 +217,7 @@ struct error *approach_take(
 	TRY(one_of("flops", choices->flops, "6ND", "C", &how->by_column));
 	TRY(one_of("envelope", choices->envelope, "hull", "buckets", &how->buckets));
 	TRY(budgets_in(&choices->budgets, NULL, &budgets));
+	if (choices->curve) TRY(check_ends(path, points));
 	if (choices->curve) TRY(fit_points_ends(path, choices->curve, EXTRA_CURVE, points));
 	points->width = common_width(points);
 	columns->numbers = array_new(budgets + points->count + 1, sizeof *columns->numbers);

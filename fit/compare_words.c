@@ -72,7 +72,11 @@ static void words_of_shape(const struct fit_comparison *comparison, struct text 
 	const char *x = variable_names[comparison->variable];
 	if (!shape->asked) return;
 	if (!shape->power && !shape->rival) {
-		text_add(out, "Power law or the early part of an S in %s? Neither converged on these points.\n", x);
+		text_add(
+		    out,
+		    "Power law or the early part of an S in %s? These points do not say (too few for AICc, or nothing "
+		    "converged).\n",
+		    x);
 		return;
 	}
 	if (!shape->rival) {

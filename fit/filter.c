@@ -66,6 +66,7 @@ struct error *filter_parse(const char *source, struct filter *filter) {
 	if (!filter->text) return error_memory(rest);
 	if (!words && !*filter->text) return no_condition(source, "the value is missing (an empty one is written '')");
 	if (!words && strchr("<>=!", *filter->text)) return no_condition(source, "found two operators");
+	filter->literal = words;
 	filter->numeric = !words && field_number(&(struct field){.text = filter->text}, true, &filter->number) &&
 	                  (!isnan(filter->number) || strcasecmp(filter->text, "nan") == 0);
 	return NULL;
@@ -122,6 +123,6 @@ bool filter_admits(
 			return (filter->comparison == UNEQUAL) != (isnan(value) && isnan(filter->number)) && !ordered;
 		return holds(filter->comparison, (value > filter->number) - (value < filter->number));
 	}
-	if (filter->numeric && ordered) return *comparable = false;
+	if (ordered && (filter->numeric || (number && !filter->literal))) return *comparable = false;
 	return holds(filter->comparison, strcmp(field_text(&field, buffer), filter->text));
 }

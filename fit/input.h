@@ -131,6 +131,7 @@ struct filter {
 	bool quoted;        /* the name: it means the column of the file, even if it is N, D, C or loss */
 	enum comparison comparison;
 	bool numeric; /* the value is `number` */
+	bool literal; /* the value stood in quotes: it is text, whatever the column holds */
 	double number;
 	enum column_kind kind; /* of the quantity, when `column` is -1 */
 	int column;

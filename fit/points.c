@@ -155,6 +155,13 @@ static struct error *check_filters(struct reader *reader, const struct candidate
 		if (wrong) return complain_of(reader, &row->point, (enum column_kind)__builtin_ctz(wrong), "a number");
 		if (comparable) return leave_out(reader, &row->point, LEFT_OUT_BY_FILTER, reader->refusals[i]);
 		char complaint[256], buffer[HUMAN_SIZE], column[SHOWN_SIZE], found[SHOWN_SIZE], source[SHOWN_SIZE];
+		if (!filter->numeric) {
+			snprintf(
+			    complaint, sizeof complaint,
+			    "column %s: a number here, and a word in --where '%s' (in quotes within it, it is compared as text)",
+			    shown(filter->name, column), shown(filter->source, source));
+			return complain(reader, &row->point, complaint);
+		}
 		snprintf(
 		    complaint, sizeof complaint, "column %s: found '%s', expected a number for --where '%s'",
 		    shown(filter->name, column), shown(field_text(&reader->rows.fields[filter->column], buffer), found),
@@ -268,6 +275,10 @@ static struct error *drop_extremes(struct reader *reader, size_t lowest, size_t 
 	struct fit_points *points = reader->points;
 	size_t count = points->count, kept = 0;
 	if (lowest == 0 && highest == 0) return NULL;
+	if (reader->columns.at[COLUMN_LOSS] < 0)
+		return error_new(
+		    ERROR_USAGE, "--drop-highest and --drop-lowest go by the loss, and %s has no column of losses",
+		    reader->name);
 	if (lowest >= count || highest >= count - lowest)
 		return error_new(
 		    ERROR_DATA, "%s: %zu rows are left, and %zu are to be dropped for their losses; drop fewer", reader->name,

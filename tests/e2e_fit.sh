@@ -150,6 +150,23 @@ check 'a lab that cannot be written to: the result is printed' 2 'L\(N, D\) = E'
 check 'help' 0 'usage: rung fit LAB' '' "$rung" fit --help
 check 'help says what it does' 0 '^Fits L\(N, D\)' '' "$rung" fit --help
 
+# What is asked for wrongly, or would mean something else than it says.
+table id,N,D,C,loss ID,N,D,C,L >"$scratch/where.csv"
+for condition in 'N<1e5M5' 'loss<3,5' 'D>=2e6tokens'; do
+	check "a number is not ordered with a word: $condition" 3 '' '30 bad rows: .*a number here, and a word in --where' \
+		"${fit[@]}" "$scratch/where.csv" --where "$condition"
+done
+check 'in quotes it is text' 0 '' '' "${fit[@]}" "$scratch/where.csv" --where "id<'run9'"
+awk -F, 'NR == 1 {print; next} {print $1 "," $2 "," 20 * $2 "," 120 * $2 * $2 "," $5}' "$scratch/where.csv" | awk -F, '!seen[$2]++' >"$scratch/line.csv"
+"${fit[@]}" "$scratch/line.csv" --json >"$scratch/line.json" 2>/dev/null
+holds 'a line in N and D has no edge with an exponent' sh -c "tr -d ' \t\n' <'$scratch/line.json' | grep -q '\"approach1\":{[^}]*\"a\":null'"
+awk -F, 'NR == 1 {print "run," $0; next} {print "k" $2 "," $0}' "$scratch/where.csv" | sed '$s/,[^,]*$/,nan/' >"$scratch/curves.csv"
+check 'the end of a curve is not skipped in silence' 3 '' 'line 31: a bad row among training curves may be the end of its run' \
+	"${fit[@]}" "$scratch/curves.csv" --curve run --skip-bad
+printf 'n,c,s\n1e8,1e18,.1\n2e8,4e18,.1\n4e8,1.6e19,.1\n8e8,6.4e19,.1\n' >"$scratch/optima.csv"
+check 'nothing to drop by' 2 '' 'has no column of losses' \
+	"${fit[@]}" "$scratch/optima.csv" --law allocation --N n --C c --drop-highest 1
+
 # A published table, where it is at hand: 104 runs of four data sets.
 published=../shared/data/gadre_runs.csv
 if [ -e "$published" ]; then
