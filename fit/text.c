@@ -208,7 +208,9 @@ static void summarise_objective(const struct fit *fit, struct text *out) {
 	if (published->made && published->converged) {
 		text_add(&words, "with delta %g:", FIT_DELTA);
 		for (int i = 0; i < FIT_SURFACE_PARAMETERS; i++)
-			text_add(&words, " %s %s", parameter_names[i], exactly(fit_parameter(&published->surface, i), value));
+			text_add(
+			    &words, fit->identified[i] ? " %s %s" : " %s (%s)", parameter_names[i],
+			    exactly(fit_parameter(&published->surface, i), value));
 		text_add(&words, " objective %.8e", published->objective);
 	} else if (published->made) {
 		text_add(&words, "with delta %g it does not converge: %s", FIT_DELTA, published->doubt);

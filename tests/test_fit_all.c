@@ -307,6 +307,8 @@ static void words_do_not_claim_what_is_not_known(void **state) {
 	assert_non_null(strstr(words.data, "Whether the loss has a floor cannot be said"));
 	assert_null(strstr(words.data, "levels off"));
 	assert_non_null(strstr(summary.data, "  E          not determined"));
+	const char *published = strstr(summary.data, "  published");
+	assert_true(published && strstr(published, " E ("));
 	fit_free(&fit);
 	fit_points_free(&points);
 
