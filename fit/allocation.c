@@ -93,6 +93,7 @@ struct error *fit_allocate(
 		if (!error) error = fit_interval_of(replicates, D_of, &flops, &row->D);
 		if (!error) error = fit_interval_of(replicates, D_per_N_of, &flops, &row->D_per_N);
 		if (error) goto failed;
+		row->determined = row->N.low != 0 && !isinf(row->N.high) && row->D.low != 0 && !isinf(row->D.high);
 	}
 	return NULL;
 failed:

@@ -19,8 +19,9 @@
 /* Where no delta is named the misses choose it: FIT_GROSS of their standard deviations, as told by their median after a fit
  * with FIT_DELTA, so that it is least squares of ln loss where no run misses by more; where one does, FIT_TRIMMED of them,
  * and no run pulls harder than one that misses by so much (Huber 1964: with normal errors of all others their estimate's
- * variance is 1.0023 times that of least squares). Never below FIT_DELTA: far below the noise, the fit is one of least
- * absolute errors, whose variance is up to 1.57 times that of least squares, but a tenth of bad runs moves it half as far. */
+ * variance is 1.0023 times that of least squares). Never below FIT_DELTA. With that itself, where the noise is far
+ * larger, the fit is one of least absolute errors, whose variance is up to 1.57 times that of least squares, but a tenth of
+ * bad runs moves it half as far. */
 #define FIT_GROSS 5.0
 #define FIT_TRIMMED 2.5
 #define FIT_LEVEL 0.90 /* of every interval */
@@ -286,6 +287,7 @@ struct fit_allocation_row {
 	struct fit_optimum optimum;
 	struct fit_interval N, D, D_per_N;
 	bool extrapolated; /* N, D or C beyond what was measured */
+	bool determined;   /* N and D cannot lie just anywhere */
 };
 struct fit_allocation {
 	double a, b, G;

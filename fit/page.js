@@ -272,16 +272,16 @@ function drawAllocation() {
 	const costs = finished.filter((p) => p.fit).map((p) => (six ? 6 * p.size * p.D : number(p.C)));
 	const [low, high] = [Math.min(...costs), Math.max(...costs)];
 	const beyond = (r) => r.extrapolated ?? (number(r.C) < low * 0.999 || number(r.C) > high * 1.001);
-	const ranged = (value, pair, format) => [format(value), pair ? element("small", {}, "  " + interval(pair, format)) : ""];
+	const ranged = (r, value, pair, format) => [r.determined === false ? "?" : format(value), pair ? element("small", {}, "  " + interval(pair, format)) : ""];
 	const made = table({
 		caption: "Compute-optimal sizes",
 		rows,
 		rowClass: (r) => (beyond(r) ? "beyond" : ""),
 		columns: [
 			{ title: "C, FLOPs", cell: (r) => power(r.C) },
-			{ title: "N, parameters", cell: (r) => ranged(r.N, r.N_interval, (v) => human(v)) },
-			{ title: "D, tokens", cell: (r) => ranged(r.D, r.D_interval, (v) => human(v)) },
-			{ title: "tokens per parameter", cell: (r) => ranged(r.D_per_N, r.D_per_N_interval, (v) => human(v)) },
+			{ title: "N, parameters", cell: (r) => ranged(r, r.N, r.N_interval, (v) => human(v)) },
+			{ title: "D, tokens", cell: (r) => ranged(r, r.D, r.D_interval, (v) => human(v)) },
+			{ title: "tokens per parameter", cell: (r) => ranged(r, r.D_per_N, r.D_per_N_interval, (v) => human(v)) },
 			{ title: "loss", cell: (r) => fixed(r.loss) },
 			{ title: "", left: "left", cell: (r) => (beyond(r) ? "extrapolated" : "") },
 		],

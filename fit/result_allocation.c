@@ -29,12 +29,15 @@ void write_allocation(struct writer *writer, cJSON *root, const struct allocatio
 		interval(writer, at, "D_interval", row->D);
 		interval(writer, at, "D_per_N_interval", row->D_per_N);
 		boolean(writer, at, "extrapolated", row->extrapolated);
+		boolean(writer, at, "determined", row->determined);
 	}
 	cJSON *halving = object_in(writer, root, "halving");
+	const bool known[] = {view->knows_alpha, view->knows_beta, view->knows_alpha && view->knows_beta};
 	for (int variable = FIT_N; variable <= FIT_C; variable++) {
 		cJSON *of = object_in(writer, halving, variable_names[variable]);
 		number(writer, of, "factor", allocation->halving[variable]);
 		interval(writer, of, "interval", allocation->halving_interval[variable]);
+		boolean(writer, of, "determined", known[variable]);
 	}
 }
 

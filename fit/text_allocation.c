@@ -4,11 +4,6 @@
 
 #include <math.h>
 
-/* An optimum that may lie anywhere is none. */
-static const char *bounded(double optimum, struct fit_interval interval, char out[SHORT]) {
-	return interval.low == 0 || isinf(interval.high) ? "?" : count(optimum, out);
-}
-
 void text_allocation(const struct allocation_view *view, struct text *out) {
 	const struct fit_allocation *allocation = view->allocation;
 	char value[SHORT], between[2 * SHORT], D_range[2 * SHORT], ratio[2 * SHORT], N[SHORT], D[SHORT], C[SHORT];
@@ -28,9 +23,10 @@ void text_allocation(const struct allocation_view *view, struct text *out) {
 		const struct fit_allocation_row *row = &allocation->rows[i];
 		snprintf(C, sizeof C, "1e%.0f%s", log10(row->optimum.C), row->extrapolated ? "*" : "");
 		text_add(
-		    out, "  %-6s %-6s %-15s %-6s %-15s %-6s %s\n", C, bounded(row->optimum.N, row->N, N),
-		    count_range(row->N, between), bounded(row->optimum.D, row->D, D), count_range(row->D, D_range),
-		    bounded(row->optimum.D / row->optimum.N, row->D_per_N, value), count_range(row->D_per_N, ratio));
+		    out, "  %-6s %-6s %-15s %-6s %-15s %-6s %s\n", C, row->determined ? count(row->optimum.N, N) : "?",
+		    count_range(row->N, between), row->determined ? count(row->optimum.D, D) : "?",
+		    count_range(row->D, D_range), row->determined ? count(row->optimum.D / row->optimum.N, value) : "?",
+		    count_range(row->D_per_N, ratio));
 		marked = marked || row->extrapolated;
 	}
 	if (marked) text_add_string(out, "  * beyond what was trained: an extrapolation\n");

@@ -17,6 +17,9 @@ struct ladder_shape {
 	int rungs, horizons;
 	double N, span_N, D, span_D; /* the smallest, and the largest over it */
 };
+/* Of so many tables, 90 % intervals hold the truth in 180 on average, with a standard deviation of 4.2: within three of them. */
+enum { COVERAGE_TABLES = 200, COVERAGE_FEWEST = 167, COVERAGE_MOST = 193 };
+
 static const struct ladder_shape laptop = {6, 7, 6e3, 30, 1e6, 64};
 static const struct ladder_shape cluster = {8, 8, 4e7, 400, 3e8, 300};
 

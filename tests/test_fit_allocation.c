@@ -68,7 +68,13 @@ static void allocation_table(void **state) {
 		bool outside = found.rows[i].optimum.N > 1.6e10 || found.rows[i].optimum.D > 9e10 ||
 		               found.rows[i].optimum.N < 4e7 || found.rows[i].optimum.D < 3e8;
 		assert_true(found.rows[i].extrapolated == (outside || i == 5));
+		assert_true(found.rows[i].determined);
 	}
+	fit_allocation_free(&found);
+
+	three[1] = three[2] = (struct fit_surface){1, 1e300, 1e-300, 1e-3, 1e-3}; /* N* is beyond the range of numbers */
+	expect_success(fit_allocate(&points, &besiroglu, &replicates, &found));
+	for (size_t i = 0; i < found.count; i++) assert_false(found.rows[i].determined);
 	fit_allocation_free(&found);
 	/* Without the points beyond 1e20 the optima at 1e20 and 1e21 are within the N and the D of the others, and still beyond
 	 * what was trained. */

@@ -1,17 +1,14 @@
 /* Intervals hold the truth as often as they say: a small study with fixed seeds; 'make coverage-study' is the large one. */
 #include "tests/coverage.h"
 
-/* Of 200 tables 180 on average, with a standard deviation of 4.2. */
-enum { TABLES = 200, FEWEST = 167, MOST = 193 };
-
 static void expect_coverage(const struct coverage_case *of) {
-	struct coverage found = coverage_of(of, TABLES, 100);
+	struct coverage found = coverage_of(of, COVERAGE_TABLES, 100);
 	for (int k = 0; k < COVERED; k++) {
-		bool good = found.inside[k] >= FEWEST && found.inside[k] <= MOST;
-		if (!good) print_error("%s: %d of %d hold quantity %d\n", of->name, found.inside[k], TABLES, k);
+		bool good = found.inside[k] >= COVERAGE_FEWEST && found.inside[k] <= COVERAGE_MOST;
+		if (!good) print_error("%s: %d of %d hold quantity %d\n", of->name, found.inside[k], COVERAGE_TABLES, k);
 		assert_true(good);
 	}
-	assert_int_equal(found.converged, TABLES);
+	assert_int_equal(found.converged, COVERAGE_TABLES);
 	for (int k = 0; k < COVER_RUN; k++) assert_true(found.error[k] <= 1.001 * found.squares[k]);
 }
 

@@ -303,7 +303,8 @@ static void errors_by_brute_force(void **state) {
 	fit_points_free(&points);
 }
 
-/* Fits to 400 tables with little noise scatter as expected: delta is such that errors are those of least squares. 400 tables give a standard deviation within 3.5 % (one sigma). */
+/* Fits to 400 tables with little noise scatter as expected: delta is such that errors are those of least squares. 400
+ * tables give a standard deviation within 3.5 % (one sigma). */
 static void errors_by_simulation(void **state) {
 	(void)state;
 	const double noises[] = {1e-4, 3e-3};

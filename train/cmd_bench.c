@@ -91,11 +91,11 @@ static struct error *jobs_of(const struct bench_options *options, struct job job
 		*count = COUNT_OF(ladder);
 		return NULL;
 	}
-	jobs[0] = job_of(options, options->width, options->depth > 0 ? options->depth : 1);
+	if (options->depth == 0)
+		return error_new(ERROR_USAGE, "--depth is missing: how many blocks of width %lld", (long long)options->width);
+	jobs[0] = job_of(options, options->width, options->depth);
 	*count = 1;
-	TRY(shape_check(&jobs[0].shape));
-	if (options->depth > 0) return NULL;
-	return error_new(ERROR_USAGE, "--depth is missing: how many blocks of width %lld", (long long)options->width);
+	return shape_check(&jobs[0].shape);
 }
 
 static struct error *print_json(const cJSON *object) {
