@@ -12,13 +12,15 @@
 
 #ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
 #define PIECE_BYTES ((size_t)1000)
+#define PROBE_BYTES ((size_t)600)
 #else
 #define PIECE_BYTES ((size_t)256 << 10)
+#define PROBE_BYTES ((size_t)8192) /* text has no zero byte among its first ones */
 #endif
+_Static_assert(PROBE_BYTES < PIECE_BYTES, "the first piece must hold what is judged by");
 #define LINE_MOST ((size_t)64 << 20) /* of a JSON line */
 #define VALUES_MOST 1000000          /* in it: each takes 64 bytes when it is parsed */
 #define FOLDERS_DEEP 100
-#define PROBE_BYTES 8192 /* text has no zero byte among its first ones */
 
 /* ------------------------------------------------------------------------------------------------ the list of files */
 
