@@ -1,7 +1,8 @@
 # rung: make help
 
-cc ?= gcc
-build := build/$(if $(fuzz),fuzz,$(cc))$(if $(asan),-asan)$(if $(ubsan),-ubsan)$(if $(tsan),-tsan)$(if $(cov),-cov)
+# clang's OpenMP tells ThreadSanitizer who waits for whom; gcc's does not.
+cc ?= $(if $(tsan),clang,gcc)
+build := build/$(if $(fuzz),fuzz,$(cc))$(if $(asan),-asan)$(if $(ubsan),-ubsan)$(if $(tsan),-tsan)$(if $(cov),-cov)$(if $(valgrind),-valgrind)
 
 folders := base data model train sweep fit
 packages := openblas libcjson libzstd libxxhash zlib liblzma
@@ -14,7 +15,9 @@ sanitize := $(if $(asan),-fsanitize=address) $(if $(ubsan),-fsanitize=undefined 
                          -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION)
 # Contraction into fused multiply-adds is wanted; reassociation is not (results must not depend on the compiler's mood).
 # Vectors wider than the processor's registers are welcome: they never go from one file to another (-Wno-psabi).
-CFLAGS := -std=c17 -D_GNU_SOURCE -O3 -march=native -ffp-contract=fast -fno-math-errno -fno-trapping-math -fopenmp -g \
+# valgrind does not know AVX-512.
+CFLAGS := -std=c17 -D_GNU_SOURCE -O3 -march=$(if $(valgrind),haswell,native) -ffp-contract=fast -fno-math-errno \
+          -fno-trapping-math -fopenmp -g \
           -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith -Wno-psabi \
           -I. $(shell pkg-config --cflags $(packages) 2>/dev/null) $(sanitize) $(if $(cov),--coverage -O2 -Wno-format-truncation) $(extra)
 LDFLAGS := -fopenmp $(sanitize) $(if $(cov),--coverage)
@@ -55,7 +58,7 @@ rung: check-packages ## build ./rung (the default)
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' Makefile
-	@echo "switches:  cc=clang  asan=1  ubsan=1  tsan=1  cov=1  v=1  jobs=n  only=test_random (one test program)"
+	@echo "switches:  cc=clang  asan=1  ubsan=1  tsan=1  valgrind=1  cov=1  v=1  jobs=n  only=test_random (one test program)"
 
 setup: ## install what is missing (Debian packages)
 	@scripts/setup.sh
@@ -70,7 +73,7 @@ demo: setup ## corpus, ladder, fit and report in about ten minutes
 test: setup ## build and run every test
 	@+$(make) rung
 	@+$(make) $(if $(only),$(filter $(build)/tests/$(only),$(tests)),$(tests)) $(harnesses)
-	@build=$(build) jobs=$(jobs) tests/run.sh $(only)
+	@build=$(build) jobs=$(jobs) memcheck=$(valgrind) tests/run.sh $(only)
 
 soak: setup ## kill a ladder 2000 times, for 30 minutes or more (kills=n minutes=n seed=n)
 	@+$(make) rung $(build)/tests/soak

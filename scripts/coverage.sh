@@ -13,7 +13,8 @@ keepers='base/(file|seal)\.c|train/(checkpoint|safetensors|record)\.c|sweep/(lab
 find "$build" -name '*.gcda' -delete 2>/dev/null || true
 export OMP_NUM_THREADS=1 # threads would fight for the counters
 make --no-print-directory -s cov=1 rung
-make --no-print-directory -s cov=1 test || echo "note: some tests failed; what they reached is counted" >&2
+# What counts a thousand fits reaches nothing that others do not, and takes ten minutes here.
+left_out=test_fit_coverage make --no-print-directory -s cov=1 test || echo "note: some tests failed; what they reached is counted" >&2
 of() { # options of gcovr: its last line
 	gcovr --root . --object-directory "$build" --exclude 'tests/.*' --exclude-throw-branches --gcov-ignore-parse-errors "$@" 2>/dev/null
 }

@@ -26,8 +26,12 @@ check 'one budget has no exponent, and says so' 0 'single_C' '' "$rung" fit <(pr
 check 'an unknown law' 2 '' '--law alocation: expected' "$rung" fit "$scratch/optima.csv" --law alocation
 
 # Designs: what a ladder would tell before it is trained.
-check 'a preset is judged from standard input' 0 '20 points planned, 5 sizes, 4 token counts' '' \
-	sh -c "'$rung' plan --preset demo --json | '$rung' fit --design - --noise 0.005"
+if [ -n "${memcheck:-}" ]; then
+	echo "ok $((number += 1)) - a preset is judged from standard input # SKIP valgrind cannot start what measures for rung plan"
+else
+	check 'a preset is judged from standard input' 0 '20 points planned, 5 sizes, 4 token counts' '' \
+		sh -c "'$rung' plan --preset demo --json | '$rung' fit --design - --noise 0.005"
+fi
 echo '{"depth": 2, "horizons": [1e6, "4M", 16e6, 64e6], "rungs": [{"width": 32}, {"width": 64}, {"width": 128}, {"width": 256}]}' >"$scratch/plan.json"
 check 'a plan with the surface it will meet' 0 '"not_determined": \[\]' '' \
 	"$rung" fit --design "$scratch/plan.json" --noise 0.001 --surface 1.2,20,190,0.3,0.35 --json

@@ -1,11 +1,25 @@
 #!/usr/bin/env bash
 # Runs the test programs and the end-to-end scripts, as many at a time as there are cores (jobs=n), prints a line for each and
 # ends in "N passed, N failed".
-#   tests/run.sh [NAME]      NAME: one test program or script, such as test_random or e2e_cli
+#   tests/run.sh [NAME]      NAME: one test program or script, such as test_random or e2e_rung
+# left_out: an extended pattern of those that are not to run.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 export build=${build:-build/gcc}
 logs=$build/logs
+
+# The runtime of OpenMP is no part of what is looked at; it says itself who waits for whom.
+export TSAN_OPTIONS=${TSAN_OPTIONS:-ignore_noninstrumented_modules=1}
+# memcheck=1: under valgrind, which must find no error and no leak. It is some fifty times slower, and cannot start a program by
+# way of /proc/self/exe: what measures speed, starts workers, kills and disturbs from outside, or repeats fits a thousand times to
+# count what comes of them, is left out.
+under=()
+left_out=${left_out:-}
+if [ -n "${memcheck:-}" ]; then
+	under=(valgrind --quiet --error-exitcode=99 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite
+		--fair-sched=yes)
+	left_out='e2e_(bench|blas|demo|faults|full_disk|guide|rung|soak|sweep)|test_fit_coverage'
+fi
 
 # A program reports in TAP. One that dies without reporting its plan counts as one failure more.
 report() {
@@ -31,8 +45,8 @@ if [ "${1:-}" = --one ]; then
 	name=$(basename "${2%.*}")
 	started=$(($(date +%s%N) / 1000000))
 	case $2 in
-	*.c) CMOCKA_MESSAGE_OUTPUT=TAP "$build/tests/$name" >"$logs/$name.log" 2>&1 ;;
-	*.sh) rung="$PWD/$build/rung" bash "$2" >"$logs/$name.log" 2>&1 ;;
+	*.c) CMOCKA_MESSAGE_OUTPUT=TAP "${under[@]}" "$build/tests/$name" >"$logs/$name.log" 2>&1 ;;
+	*.sh) rung="$PWD/$build/${memcheck:+memcheck/}rung" bash "$2" >"$logs/$name.log" 2>&1 ;;
 	esac
 	said=$(report "$name" $? "$started")
 	printf '%s\n' "$said"
@@ -42,12 +56,18 @@ fi
 only=${1:-}
 mkdir -p "$logs"
 rm -f "$logs"/*.count
+if [ -n "${memcheck:-}" ]; then
+	mkdir -p "$build/memcheck"
+	printf '#!/bin/sh\nexec %s "%s" "$@"\n' "${under[*]}" "$PWD/$build/rung" >"$build/memcheck/rung"
+	chmod +x "$build/memcheck/rung"
+fi
 # Threads that wait for each other leave the core to the tests beside them.
 export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
 # The scripts first: they take longest.
 for path in tests/e2e_*.sh tests/test_*.c; do
 	name=$(basename "${path%.*}")
 	[ -n "$only" ] && [ "$only" != "$name" ] && continue
+	[[ -n "$left_out" && $name =~ $left_out ]] && continue
 	[ -e "$path" ] && echo "$path"
 done | xargs -r -n 1 -P "${jobs:-$(nproc)}" tests/run.sh --one
 

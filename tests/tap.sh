@@ -55,7 +55,7 @@ signalled() {
 	shift
 	"$@" &
 	child=$!
-	until [ "$(cat /proc/$child/comm 2>/dev/null)" = rung ] &&
+	until [[ "$(cat /proc/$child/comm 2>/dev/null)" =~ ^(rung|memcheck.*)$ ]] &&
 		caught=$(sed -n 's/^SigCgt:\s*//p' /proc/$child/status 2>/dev/null) && [ $((0x${caught:-0} & 2)) -ne 0 ]; do
 		grep -q '^State:.*[ZX]' /proc/$child/status 2>/dev/null && return 1
 	done
