@@ -250,6 +250,10 @@ check 'a ladder that diverges: a warning, and points left out' 0 ' runs? done' '
 	"$rung" sweep --plan "$scratch/wild.json" --lab "$scratch/wild"
 holds 'marked in points.csv' grep -qE ',nan,nan,nan,0,diverged$' "$scratch/wild/points.csv"
 check 'they are not tried again' 0 '0 of them now' 'warning: [1-6] runs? diverged' "$rung" sweep --lab "$scratch/wild"
+# A rate at which nothing is learned in 200 steps: the loss stays where it began, at ln 12, above what pairs of tokens tell.
+sed -E 's/"rate": 8e-3/"rate": 1e-9/; s/"horizons": .*,$/"horizons": [51200],/; /"width": 32/d; s/"depth": 1\},/"depth": 1}/' "$plan" >"$scratch/idle.json"
+check 'a ladder that learns nothing' 0 '^1 of 1 runs done' '' "$rung" sweep --plan "$scratch/idle.json" --lab "$scratch/idle"
+holds 'is left out as well, and it is said why' grep -qE ',2\.4[89][0-9]*,[^,]*,nan,0,above_bigram$' "$scratch/idle/points.csv"
 
 # Lines of many lengths, so that the middle of the held-out text is in the middle of one.
 seq 1 4000 | awk '{print $1 " green bottles" substr(" hanging on the wall, and if one of them should fall", 1, $1 * 17 % 50)}' \
