@@ -26,6 +26,12 @@ done < <("$rung" --help | awk '/^  [a-z]/{print $1}')
 # A command that waits for its input, before it has begun to watch for signals itself.
 mkfifo "$scratch/pipe"
 for signal in INT TERM HUP; do
+	case $rung in
+	*tsan*) # which hands a signal on after the call that it interrupts
+		echo "ok $((number += 1)) - SIG$signal in the first moments # SKIP ThreadSanitizer holds signals back"
+		continue
+		;;
+	esac
 	check "SIG$signal in the first moments" 130 none '^error: interrupted; the same command begins anew' \
 		signalled "$signal" "$rung" fit "$scratch/pipe"
 done

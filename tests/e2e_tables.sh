@@ -97,9 +97,10 @@ check 'a condition that is none' 2 none "expected COLUMN OPERATOR VALUE with <, 
 # --- Hostile tables. Every one ends with a word about it, or with JSON that can be read.
 # survives NAME STDERR_PATTERN FILE [OPTIONS...]: exit code 0 and whole JSON, or 3 and an error.
 survives() {
-	local name=$1 pattern=$2 good=1 code
+	local name=$1 pattern=$2 good=1 code patience=60
 	shift 2
-	timeout 60 "${fit[@]}" "$@" --json >"$scratch/out" 2>"$scratch/err"
+	case $rung in *san* | *valgrind*) patience=600 ;; esac
+	timeout $patience "${fit[@]}" "$@" --json >"$scratch/out" 2>"$scratch/err"
 	code=$?
 	case $code in
 	0) python3 -c 'import json, sys; json.load(open(sys.argv[1]))' "$scratch/out" || good=0 ;;

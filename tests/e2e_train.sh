@@ -103,7 +103,10 @@ check 'a divergent run' 4 '' 'diverged at step' train --out far --rate 10 --clip
 check 'is remembered' 4 '' 'diverged before, after [0-9]+ steps' train --out far --rate 10 --clip 0 --warmup-tokens 0
 check 'another config in the same folder' 3 '' 'whole/run\.json' train --out whole --width 32
 check 'a folder that cannot be made' 2 '' 'text\.txt: a file of that name is in the way' train --out text.txt/run
-check 'a full disk' 1 '' '^error: ' sh -c "ulimit -f 20; '$rung' train --corpus a.corpus --width 64 --depth 4 --context 64 --tokens 4K --out full --quiet"
+case $rung in
+*tsan*) echo "ok $((number += 1)) - a full disk # SKIP ThreadSanitizer needs larger files than that" ;;
+*) check 'a full disk' 1 '' '^error: ' sh -c "ulimit -f 20; '$rung' train --corpus a.corpus --width 64 --depth 4 --context 64 --tokens 4K --out full --quiet" ;;
+esac
 check 'leaves a run that can go on' 0 '^held-out loss' '' \
 	"$rung" train --corpus a.corpus --width 64 --depth 4 --context 64 --tokens 4K --out full --quiet
 check 'eval without a checkpoint' 2 '' 'expected one checkpoint' "$rung" eval

@@ -11,6 +11,7 @@
 #define RUNG_TESTS_FAIL_H
 
 #include "base/base.h"
+#include "tests/sanitized.h"
 
 #include <dirent.h>
 #include <dlfcn.h>
@@ -76,17 +77,7 @@ static inline bool fail_end(void) {
 
 /* ---------------------------------------------------------------------------------------------------------- memory --- */
 
-/* The sanitizers want to be the only ones who replace malloc. */
-#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
-#define FAIL_HAS_MEMORY 0
-#elif defined __has_feature
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define FAIL_HAS_MEMORY 0
-#endif
-#endif
-#ifndef FAIL_HAS_MEMORY
-#define FAIL_HAS_MEMORY 1
-#endif
+#define FAIL_HAS_MEMORY (!SANITIZED)
 
 #if FAIL_HAS_MEMORY
 /* Of glibc, under the names that stay reachable. */
