@@ -40,8 +40,10 @@ static struct error *write_job(const struct sweep *sweep, const struct job *job,
 	cJSON *config = root ? cJSON_AddObjectToObject(root, "config") : NULL;
 	struct error *error =
 	    config ? options_to_json(train_config_rows, train_config_row_count, &job->config, config) : error_memory(4096);
+	char hash[HASH_HEX_SIZE];
 	bool good =
 	    !error && cJSON_AddStringToObject(root, "corpus", sweep->lab->corpus_path) &&
+	    cJSON_AddStringToObject(root, "corpus_hash", hash_hex(sweep->lab->info.hash, hash)) &&
 	    (job->start ? cJSON_AddStringToObject(root, "start", job->start) : cJSON_AddNullToObject(root, "start"));
 	cJSON *branches = good ? cJSON_AddArrayToObject(root, "branches") : NULL;
 	for (int b = 0; b < job->branch_count && branches; b++) {

@@ -244,6 +244,22 @@ check 'the same plan with the corpus elsewhere is the same plan' 0 '0 of them no
 	"$rung" sweep --plan "$scratch/file.json" --lab "$scratch/file" --corpus "$scratch/third.corpus"
 check 'and remembered' 0 '0 of them now' '' "$rung" sweep --lab "$scratch/file"
 
+# Another corpus takes the name of the first while the ladder is under way: its losses are not believed, and with the first one back
+# the ladder ends as it would have.
+"$rung" data source markov --vocab 12 --tokens 600K --seed 10 --out "$scratch/foreign.corpus" >/dev/null 2>&1
+sed -E 's/other.corpus/swapped.corpus/' "$scratch/file.json" >"$scratch/swapped.json"
+cp "$scratch/moved.corpus" "$scratch/swapped.corpus"
+swap_during_sweep() {
+	"$rung" sweep --plan "$scratch/swapped.json" --lab "$scratch/swapped" --workers 1 &
+	until [ -e "$scratch/swapped/plan.json" ]; do kill -0 $! || return; done
+	cp "$scratch/foreign.corpus" "$scratch/new.corpus" && mv "$scratch/new.corpus" "$scratch/swapped.corpus"
+	wait $!
+}
+check 'another corpus takes the name of the first' 1 '' 'swapped.corpus: its hash is .*, but the ladder was begun with' swap_during_sweep
+cp "$scratch/moved.corpus" "$scratch/swapped.corpus"
+check 'the first one is back' 0 '^3 of 3 runs done' '' "$rung" sweep --lab "$scratch/swapped"
+holds 'and nothing of the other was believed' cmp "$scratch/file/points.csv" "$scratch/swapped/points.csv"
+
 sed -E 's/"rate": 8e-3/"rate": 10, "clip": 0, "warmup_tokens": 0/; /"warmup_tokens": 5e3/d; s/"horizons": .*,$/"horizons": [40e3, 80e3],/' \
 	"$plan" >"$scratch/wild.json"
 check 'a ladder that diverges: a warning, and points left out' 0 ' runs? done' 'warning: [1-6] runs? diverged' \

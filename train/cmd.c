@@ -115,12 +115,24 @@ static struct error *print_result(
 	return NULL;
 }
 
-/* The job file of a sweep: {"config", "corpus", "start", "branches", "trunk", "kernels", "peak_gflops"}. */
+/* The job file of a sweep: {"config", "corpus", "corpus_hash", "start", "branches", "trunk", "kernels", "peak_gflops"}. */
 struct job_file {
 	cJSON *root;
 	char *folder;
 	int64_t *branches;
 };
+
+/* Another corpus may lie under the name since the ladder was begun: its losses are not of this ladder. */
+static struct error *job_file_check_corpus(const struct job_file *file, const char *path, const struct corpus *corpus) {
+	const char *wanted = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(file->root, "corpus_hash"));
+	char found[HASH_HEX_SIZE];
+	if (!wanted || strcmp(wanted, hash_hex(corpus_info(corpus)->hash, found)) == 0) return NULL;
+	return error_new(
+	    ERROR_DATA,
+	    "%s: its hash is %s, but the ladder was begun with the corpus of the hash %s; put that one back, or begin "
+	    "another lab",
+	    path, found, wanted);
+}
 
 static void job_file_free(struct job_file *file) {
 	cJSON_Delete(file->root);
@@ -194,6 +206,7 @@ static struct error *train(struct train_options *options) {
 	}
 
 	error = corpus_open(options->corpus, &corpus);
+	if (!error) error = job_file_check_corpus(&file, options->corpus, corpus);
 	if (error) goto done;
 	progress_open(&display.progress, options->quiet || options->json);
 	interrupt_watch();
