@@ -93,6 +93,34 @@ static void the_older_one_is_used(void **state) {
 	release(&kept);
 }
 
+/* A pair that has lost its weights is damaged, too. What cannot be looked at is not: that may pass. */
+static void half_a_checkpoint_is_none(void **state) {
+	const struct fixture *f = *state;
+	struct kept kept = keep_in(f, "half");
+	own(f, &kept);
+	must(save_at(&kept, 1));
+	must(save_at(&kept, 2));
+	char *weights = file_of(&kept, 2, ".safetensors");
+	assert_int_equal(unlink(weights), 0);
+	struct train_state other;
+	struct error *damage = NULL;
+	bool found;
+	open_state(f, &other);
+	must(checkpoint_latest(kept.folder, &other, &kept.owner, &found, &damage));
+	assert_true(found && other.step == 1 && parameters(&other)[0] == 1);
+	assert_non_null(damage);
+	assert_non_null(strstr(damage->message, weights));
+	error_free(damage);
+	assert_int_equal(symlink(weights, weights), 0); /* leads to itself */
+	struct error *error = checkpoint_latest(kept.folder, &other, &kept.owner, &found, &damage);
+	assert_true(error && error->kind == ERROR_FAILED && strstr(error->message, weights));
+	error_free(error);
+	assert_false(found);
+	close_state(&other);
+	free(weights);
+	release(&kept);
+}
+
 /* Reads the pair `stem`, whose file `path` has been changed: it must be refused, by its name and the place. */
 static void expect_refused(
     const struct kept *kept, struct train_state *into, const char *stem, const char *path, const char *what) {
@@ -423,6 +451,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(the_two_latest_are_kept_and_what_is_good_for_sure),
 	    cmocka_unit_test(the_older_one_is_used),
+	    cmocka_unit_test(half_a_checkpoint_is_none),
 	    cmocka_unit_test(every_damage_to_a_checkpoint_is_found),
 	    cmocka_unit_test(checkpoints_of_others_are_refused),
 	    cmocka_unit_test(incomplete_checkpoints_are_refused),

@@ -203,6 +203,10 @@ static struct error *read_pair(
 	char hex[HASH_HEX_SIZE];
 	*weights = (struct safetensors){0};
 	TRY(safetensors_read(state_path, rest));
+	if (!file_exists(weights_path) && errno == ENOENT)
+		return error_new(
+		    ERROR_DATA, "%s: is missing, and so the checkpoint is damaged, whose other half is %s", weights_path,
+		    state_path);
 	TRY(safetensors_read(weights_path, weights));
 	return check_text(rest, state_path, "weights_xxh64", hash_hex(weights->hash, hex), "the weights file");
 }
