@@ -147,6 +147,10 @@ MUST_CHECK struct error *file_read(const char *path, size_t limit, struct text *
 /* The same from an open file, such as standard input, which stays open; `name` stands for it in messages. */
 MUST_CHECK struct error *file_read_open(int file, const char *name, size_t limit, struct text *text);
 
+/* Takes a folder for oneself, until *lock is closed or the process ends: an advisory lock on the folder itself. ERROR_FAILED
+ * when another process has it. A file system that knows no locks lets everybody in; *lock may be closed all the same. */
+MUST_CHECK struct error *folder_lock(const char *path, int *lock);
+
 /* All-or-nothing: a temporary file beside `path`, fsync, rename, fsync of the folder. A symbolic link is followed;
  * devices and pipes are refused. */
 MUST_CHECK struct error *file_write(const char *path, const void *bytes, size_t count);

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -76,6 +77,18 @@ struct error *file_read_open(int file, const char *path, size_t limit, struct te
 bool file_exists(const char *path) {
 	struct stat status;
 	return stat(path, &status) == 0;
+}
+
+struct error *folder_lock(const char *path, int *lock) {
+	*lock = file_open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (*lock < 0) return error_system("open", path);
+	int failed, attempts = 0;
+	do failed = flock(*lock, LOCK_EX | LOCK_NB);
+	while (failed && call_again(&attempts));
+	if (!failed || errno != EWOULDBLOCK) return NULL;
+	close(*lock);
+	return error_new(
+	    ERROR_FAILED, "%s is in use by another process that trains there; wait for it, or take another folder", path);
 }
 
 /* -------------------------------------------------------------------------------------------------------- writing --- */

@@ -295,7 +295,7 @@ MUST_CHECK struct error *fit_points_ends(
 struct lab_curves {
 	struct budget_row *rows;
 	size_t count, capacity;
-	int runs, unreadable; /* unreadable: damaged records of runs, passed over */
+	int runs, unreadable; /* unreadable: runs with a damaged record or curve, passed over */
 	bool trunks;
 };
 MUST_CHECK struct error *lab_curves_read(const char *lab, struct lab_curves *curves);
@@ -381,7 +381,7 @@ enum curve_kind {
 struct fit_approaches {
 	struct approach1 first;
 	enum curve_kind curves;
-	int unreadable; /* damaged records of runs of the lab, passed over */
+	int unreadable; /* runs of the lab with a damaged record or curve, passed over */
 	struct approach2 second;
 	struct approach2_bias bias;
 	bool bias_known;          /* there is a surface to take it from, and three budgets */

@@ -1,5 +1,6 @@
 /* points.c - from the rows of a file to points, with a word about every row that cannot be one. */
 #include "fit/input.h"
+#include "fit/lab.h"
 
 #include <float.h>
 #include <math.h>
@@ -441,7 +442,7 @@ struct error *fit_points_read(const char *path, const struct fit_input *input, s
 	bool folder = !standard && stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 	char *file = folder ? path_join(path, "points.csv") : strdup(standard ? "standard input" : path);
 	if (!file) return error_memory(strlen(path) + 12);
-	struct text text = {0};
+	struct text text = {0}, notes = {0};
 	struct error *error = NULL;
 	if (folder && !file_exists(file))
 		error = error_new(
@@ -449,8 +450,15 @@ struct error *fit_points_read(const char *path, const struct fit_input *input, s
 		    path);
 	if (!error && standard) error = file_read_open(STDIN_FILENO, file, MOST_BYTES, &text);
 	if (!error && !standard) error = file_read(file, MOST_BYTES, &text);
+	if (!error && folder) error = lab_points_check(path, file, &text, &notes);
 	if (!error) error = parse(file, text.data, text.length, input, points);
+	if (!error && notes.length) text_add_bytes(&points->notes, notes.data, notes.length);
+	if (!error && points->notes.failed) {
+		error = text_error(&points->notes);
+		fit_points_free(points);
+	}
 	text_free(&text);
+	text_free(&notes);
 	free(file);
 	return error;
 }

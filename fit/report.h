@@ -47,6 +47,7 @@ struct curve {
 	double cooldown; /* part of the run at a falling rate */
 	bool trunk;
 	char status[16];
+	char log_hash[HASH_HEX_SIZE]; /* empty: not known */
 	int train_count, held_out_count;
 	double *train_x, *train_y, *held_out_x, *held_out_y; /* x in tokens; the arrays are owned */
 };

@@ -1,5 +1,6 @@
 /* report_lab.c - reads the files of a lab folder for the report. */
 #include "fit/csv.h"
+#include "fit/lab.h"
 #include "fit/report.h"
 
 #include <dirent.h>
@@ -10,7 +11,6 @@
 #include <sys/stat.h>
 
 #define FILE_LIMIT ((size_t)1 << 30) /* bytes; far more than any of these files should have */
-#define SEALED_RECORD 2              /* the "format" since which run.json holds its hash */
 #define CURVE_BUDGET 60000.0         /* points of all learning curves together, so that the page stays quick */
 #define CURVE_MOST 240               /* points of one curve: more than a screen can tell apart */
 #define CURVE_LEAST 16
@@ -119,6 +119,10 @@ static struct error *read_points(const char *path, struct report_lab *lab) {
 	int *meanings = NULL;
 	size_t capacity = 0, named = 0, count, line;
 	struct error *error = file_read(path, FILE_LIMIT, &content);
+	/* Runs that the table lacks are taken from their records. */
+	struct text missing = {0};
+	if (!error) error = lab_points_check(lab->path, path, &content, &missing);
+	text_free(&missing);
 	if (!error && content.length) error = csv_begin(&csv, path, content.data, content.length);
 	if (!error) error = csv_next(&csv, &named, &line);
 	if (!error && !named)
@@ -263,6 +267,7 @@ static void close_bin(struct thinner *thinner, struct curve *curve) {
 static struct error *read_log(const char *path, double from, int most, struct curve *curve) {
 	struct text content = {0};
 	struct error *error = file_read(path, FILE_LIMIT, &content);
+	if (!error) error = lab_log_check(path, &content, curve->log_hash);
 	cJSON *row = NULL;
 	if (error) goto done;
 	size_t room = (size_t)most + 2;
@@ -323,6 +328,8 @@ static void read_record(const char *id, const cJSON *record, struct curve *curve
 	copy_text(curve->id, sizeof curve->id, id);
 	const char *status = member_text(record, "status");
 	copy_text(curve->status, sizeof curve->status, status);
+	const char *log_hash = lab_log_hash(record);
+	copy_text(curve->log_hash, sizeof curve->log_hash, log_hash ? log_hash : "");
 	curve->trunk = strcmp(member_text(record, "kind"), "trunk") == 0;
 	curve->width = member(config, "width");
 	curve->depth = member(config, "depth");
@@ -403,8 +410,8 @@ static struct error *read_runs(const char *folder, struct report_lab *lab) {
 		text_clear(&path);
 		text_add(&path, "%s/%s/log.jsonl", folder, curve->id);
 		if ((error = text_error(&path))) goto done;
-		if (!file_exists(path.data)) continue;
-		error = read_log(path.data, curve_start(lab, curve), most, curve);
+		error = file_exists(path.data) ? read_log(path.data, curve_start(lab, curve), most, curve)
+		                               : lab_log_check(path.data, NULL, curve->log_hash);
 		if (error && error->kind == ERROR_DATA) {
 			note(lab, error);
 			error = NULL;

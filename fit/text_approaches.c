@@ -39,7 +39,15 @@ static void text_first(const struct fit_approaches *approaches, struct text *out
 	    [CURVES_OF_RUNS] = "runs; before their ends, so not final losses",
 	    [FINISHED_RUNS] = "sizes, finished runs only"};
 	const struct approach1 *first = &approaches->first;
-	if (first->choice_count == 0) return;
+	if (first->choice_count == 0) {
+		if (approaches->unreadable)
+			text_add(
+			    out,
+			    "\nApproach 1 has nothing to go by: the records or curves of %d run%s are damaged ('rung sweep' makes "
+			    "them again)\n",
+			    approaches->unreadable, approaches->unreadable == 1 ? "" : "s");
+		return;
+	}
 	char words[64], value[SHORT], low[SHORT], high[SHORT];
 	text_add(out, "\nApproach 1, the lower edge of %zu %s\n", first->runs, kinds[approaches->curves]);
 	add_exponent(out, "a", first->choices[0].N.slope, first->a_interval);
@@ -49,7 +57,7 @@ static void text_first(const struct fit_approaches *approaches, struct text *out
 	    first->choices[0].points, digits(first->low, low), digits(first->high, high));
 	if (approaches->unreadable)
 		text_add(
-		    out, "    (the records of %d run%s are damaged and were passed over)\n", approaches->unreadable,
+		    out, "    (the records or curves of %d run%s are damaged and were passed over)\n", approaches->unreadable,
 		    approaches->unreadable == 1 ? "" : "s");
 	for (size_t k = 1; k < first->choice_count; k++)
 		text_add(

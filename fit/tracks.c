@@ -1,5 +1,6 @@
 /* tracks.c - training curves: which rows of a table belong to one run, and the logs of a lab. */
 #include "fit/approach.h"
+#include "fit/lab.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -10,7 +11,6 @@
 #define MOST_LOG ((size_t)1 << 30)
 #define LEAST_CURVES 3 /* trunks, for their envelope to be worth looking at */
 #define SAME_SIZE 1e-9
-#define SEALED_RECORD 2 /* the "format" since which run.json holds its hash */
 
 /* ------------------------------------------------------------------------------------------------------------ a table --- */
 
@@ -73,9 +73,12 @@ static const cJSON *member_of(const cJSON *object, const char *key) {
 }
 
 /* The evaluations of a log as rows of run `run`. A last line without its newline was being written when the run was stopped. */
-static struct error *read_log(const char *path, const struct budget_row *run, struct lab_curves *curves) {
+static struct error *read_log(
+    const char *path, const char *hash, const struct budget_row *run, struct lab_curves *curves) {
+	if (!file_exists(path)) return lab_log_check(path, NULL, hash);
 	struct text content = {0};
 	struct error *error = file_read(path, MOST_LOG, &content);
+	if (!error) error = lab_log_check(path, &content, hash);
 	char *line = content.data, *end = line ? line + content.length : line, *newline;
 	size_t number = 1;
 	for (; !error && line < end && (newline = memchr(line, '\n', (size_t)(end - line))); line = newline + 1, number++) {
@@ -103,15 +106,9 @@ static struct error *read_log(const char *path, const struct budget_row *run, st
 static struct error *read_run(const char *folder, bool trunk, struct lab_curves *curves) {
 	char *record_path = path_join(folder, "run.json"), *log_path = path_join(folder, "log.jsonl");
 	cJSON *record = NULL;
+	const size_t before = curves->count;
 	struct error *error = !record_path || !log_path ? error_memory(strlen(folder) + 16) : NULL;
-	if (!error && file_exists(record_path) && file_exists(log_path)) {
-		error = json_read_sealed(record_path, SEALED_RECORD, &record);
-		if (error && error->kind == ERROR_DATA) { /* points.csv is what the law goes by */
-			error_free(error);
-			error = NULL;
-			curves->unreadable++;
-		}
-	}
+	if (!error && file_exists(record_path)) error = json_read_sealed(record_path, SEALED_RECORD, &record);
 	if (!error && record) {
 		const char *kind = cJSON_GetStringValue(member_of(record, "kind"));
 		const char *status = cJSON_GetStringValue(member_of(record, "status"));
@@ -119,10 +116,15 @@ static struct error *read_run(const char *folder, bool trunk, struct lab_curves 
 		bool wanted = kind && strcmp(kind, trunk ? "trunk" : "run") == 0 && status && strcmp(status, "diverged") != 0;
 		if (wanted && cJSON_IsNumber(N) && N->valuedouble > 0) {
 			struct budget_row run = {.N = N->valuedouble, .C = 6 * N->valuedouble, .label = NAN, .run = curves->runs};
-			size_t before = curves->count;
-			error = read_log(log_path, &run, curves);
-			curves->runs += curves->count > before;
+			error = read_log(log_path, lab_log_hash(record), &run, curves);
+			curves->runs += !error && curves->count > before;
 		}
+	}
+	if (error && error->kind == ERROR_DATA) { /* points.csv is what the law goes by */
+		error_free(error);
+		error = NULL;
+		curves->count = before;
+		curves->unreadable++;
 	}
 	cJSON_Delete(record);
 	free(record_path);
@@ -156,7 +158,8 @@ struct error *lab_curves_read(const char *lab, struct lab_curves *curves) {
 	char *folder = path_join(lab, "runs");
 	if (!folder) return error_memory(strlen(lab) + 8);
 	struct error *error = read_runs(folder, true, curves);
-	if (!error && curves->runs < LEAST_CURVES) {
+	/* A curve that is damaged must not make these another kind of curves, with another exponent. */
+	if (!error && curves->runs + curves->unreadable < LEAST_CURVES) {
 		lab_curves_free(curves);
 		error = read_runs(folder, false, curves);
 	}

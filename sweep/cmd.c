@@ -362,7 +362,7 @@ static struct error *sweep(const struct sweep_arguments *arguments, struct choic
 	if (!error) error = jobs_make(&lab.plan, &lab.info, lab.folder, &jobs);
 	if (!error) error = lab_write_corpus(&lab, NULL);
 	if (error) goto done;
-	error = jobs_survey(&jobs, lab.folder, &damaged);
+	error = jobs_survey(&jobs, &lab.info, lab.folder, &damaged);
 	if (damaged.length) fprintf(stderr, "warning: %s", damaged.data);
 	if (error) goto done;
 	if (lab.lost && !all_over(&jobs)) {

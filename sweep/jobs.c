@@ -115,14 +115,37 @@ void jobs_free(struct job_list *jobs) {
 
 /* ------------------------------------------------------------------------------------------------ what is done already --- */
 
+/* Damage that was found: `path` becomes path.damaged, with a line in `damaged` that says so and `what` comes of it. The record
+ * that vouches for it is removed first: without the one, but with the other, nobody would know that there is something to be
+ * done. Takes over `damage`; one that is not ERROR_DATA is returned: the file may be whole, but the system would not let us
+ * read it. */
+static struct error *set_aside(
+    struct error *damage, const char *path, const char *record, const char *what, struct text *damaged) {
+	if (damage->kind != ERROR_DATA) return damage;
+	struct text aside = {0};
+	text_add(&aside, "%s.damaged", path);
+	struct error *error = text_error(&aside);
+	if (!error && record && unlink(record) && errno != ENOENT) error = error_system("remove", record);
+	const bool there = !error && rename(path, aside.data) == 0;
+	if (!error && !there && errno != ENOENT) error = error_system("rename", path);
+	if (!error) {
+		text_add(damaged, "%s\n  ", damage->message);
+		if (there) text_add(damaged, "set aside as %s; ", aside.data);
+		text_add(damaged, "%s\n", what);
+	}
+	error_free(damage);
+	text_free(&aside);
+	return error;
+}
+
 /* What a run's record says. One that cannot be read, is of another run, or lacks the result that it claims is set aside
- * and counts as none: the run goes on from its checkpoint, or from the start. */
+ * and counts as none: the run goes on from its checkpoint, or from the start. So does one whose learning curve is not the
+ * one that the record was written with. */
 static struct error *recorded_state(const struct job *job, enum job_state *state, struct text *damaged) {
 	cJSON *root = NULL;
 	struct train_result result;
-	struct text aside = {0};
-	char *path = path_join(job->folder, "run.json");
-	struct error *error = path ? NULL : error_memory(256);
+	char *path = path_join(job->folder, "run.json"), *log = path_join(job->folder, "log.jsonl");
+	struct error *error = path && log ? NULL : error_memory(256);
 	*state = JOB_WAITING;
 	if (error || !file_exists(path)) goto done;
 
@@ -132,27 +155,26 @@ static struct error *recorded_state(const struct job *job, enum job_state *state
 	if (!damage) damage = json_get_text(root, "status", path, &status);
 	if (!damage && strcmp(id, job->id) != 0)
 		damage = error_new(ERROR_DATA, "%s: \"id\" is '%.40s', expected '%s'", path, id, job->id);
-	if (!damage && strcmp(status, "running") != 0) damage = train_result_read(job->folder, &result);
-	if (!damage) {
-		if (strcmp(status, "done") == 0) {
-			*state = JOB_DONE;
-			train_clean(job->folder);
-		}
-		if (strcmp(status, "diverged") == 0) *state = JOB_DIVERGED;
+	const bool over = strcmp(status, "running") != 0;
+	if (!damage && over) damage = train_result_read(job->folder, &result);
+	if (damage) {
+		error = set_aside(damage, path, NULL, "the run goes on without it", damaged);
 		goto done;
 	}
-	if (damage->kind == ERROR_DATA) {
-		text_add(&aside, "%s.damaged", path);
-		text_add(damaged, "%s\n  set aside as %s; the run goes on without it\n", damage->message, aside.data);
-		error = text_error(&aside);
-		if (!error && rename(path, aside.data)) error = error_system("rename", path);
-		error_free(damage);
-	} else
-		error = damage; /* it may be whole, but the system would not let us read it */
+	if (over) damage = train_log_check(job->folder, &result);
+	if (damage) {
+		error = set_aside(damage, log, path, "the run is trained again", damaged);
+		goto done;
+	}
+	if (strcmp(status, "done") == 0) {
+		*state = JOB_DONE;
+		train_clean(job->folder);
+	}
+	if (strcmp(status, "diverged") == 0) *state = JOB_DIVERGED;
 done:
-	text_free(&aside);
 	cJSON_Delete(root);
 	free(path);
+	free(log);
 	return error;
 }
 
@@ -188,34 +210,26 @@ static bool trunk_is_under_way(const struct job *trunk) {
 	return is;
 }
 
-/* A run that has not begun will begin from its trunk's branch. A damaged one is set aside, and its trunk's record removed, so
- * that the trunk is trained again: to the same branch. */
-static struct error *check_branch(const struct job *job, struct job *trunk, struct text *damaged) {
-	struct text aside = {0};
-	char *begun = path_join(job->folder, "run.json"), *record = path_join(trunk->folder, "run.json");
-	struct error *damage = NULL, *error = begun && record ? NULL : error_memory(256);
-	if (!error && !file_exists(begun) && file_exists(job->start)) damage = train_branch_check(job->start);
-	if (damage && damage->kind != ERROR_DATA) { /* it may be whole, but the system would not let us read it */
-		error = damage;
-		goto done;
-	}
-	if (!damage) goto done;
-	text_add(&aside, "%s.damaged", job->start);
-	text_add(damaged, "%s\n  set aside as %s; its trunk is trained again\n", damage->message, aside.data);
-	error_free(damage);
-	error = text_error(&aside);
-	/* The record first: without the branch, but with it, nobody would know that there is something to be done. */
-	if (!error && unlink(record) && errno != ENOENT) error = error_system("remove", record);
-	if (!error && rename(job->start, aside.data)) error = error_system("rename", job->start);
-	trunk->state = JOB_WAITING;
-done:
-	text_free(&aside);
-	free(begun);
+/* A run begins from its trunk's branch, or does so again when its own checkpoints are lost. Without a good one the trunk is
+ * trained again, to the same branch. */
+static struct error *check_branch(
+    const struct job *job, const struct corpus_info *corpus, struct job *trunk, struct text *damaged) {
+	struct error *damage = NULL;
+	if (file_exists(job->start))
+		damage = train_branch_check(job->start, &job->config, corpus, job->begins);
+	else if (trunk->state == JOB_DONE)
+		damage = error_new(ERROR_DATA, "%s: is missing", job->start);
+	if (!damage) return NULL;
+	char *record = path_join(trunk->folder, "run.json");
+	struct error *error =
+	    record ? set_aside(damage, job->start, record, "its trunk is trained again", damaged) : error_memory(256);
 	free(record);
+	trunk->state = JOB_WAITING;
 	return error;
 }
 
-struct error *jobs_survey(struct job_list *jobs, const char *lab, struct text *damaged) {
+struct error *jobs_survey(
+    struct job_list *jobs, const struct corpus_info *corpus, const char *lab, struct text *damaged) {
 	for (int i = 0; i < jobs->count; i++) {
 		struct job *job = &jobs->items[i];
 		if (job->kind == JOB_COMPRESS)
@@ -227,7 +241,8 @@ struct error *jobs_survey(struct job_list *jobs, const char *lab, struct text *d
 	}
 	for (int i = 0; i < jobs->count; i++) {
 		struct job *job = &jobs->items[i];
-		if (job->state == JOB_WAITING && job->trunk >= 0) TRY(check_branch(job, &jobs->items[job->trunk], damaged));
+		if (job->state == JOB_WAITING && job->trunk >= 0)
+			TRY(check_branch(job, corpus, &jobs->items[job->trunk], damaged));
 	}
 	/* A trunk is there for its cooldowns; once they are through its folder may be removed. One that was interrupted is
 	 * brought to its end all the same, so that the lab is that of an untouched ladder. */

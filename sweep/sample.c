@@ -1,6 +1,7 @@
 /* samples.json: what the largest rung writes, beside what the held-out text really goes on with. */
 #include "sweep/sweep.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -134,6 +135,22 @@ static bool is_written(const struct lab *lab, const struct job *job) {
 	return written;
 }
 
+/* The final model of a run that is done: the one that its record was written with. */
+static struct error *open_final(const struct job *job, struct model **model) {
+	struct train_result result;
+	char *path = path_join(job->folder, "model.safetensors");
+	struct error *error = path ? train_result_read(job->folder, &result) : error_memory(256);
+	if (!error && !file_exists(path) && errno == ENOENT) error = error_new(ERROR_DATA, "%s: is missing", path);
+	if (!error) error = train_model_open(path, kernels_widest(), model);
+	if (!error && train_weights_hash(*model) != result.weights_hash)
+		error = error_new(ERROR_DATA, "%s: is not the model that run.json beside it was written with", path);
+	if (error && error->kind == ERROR_DATA)
+		error = error_within(
+		    error, "no sample is written; to have the run trained again, remove its folder and repeat the command");
+	free(path);
+	return error;
+}
+
 struct error *sample_write(const struct lab *lab, const struct job_list *jobs) {
 	const struct corpus_info *info = &lab->info;
 	const struct job *job = largest_run(jobs, info);
@@ -147,11 +164,10 @@ struct error *sample_write(const struct lab *lab, const struct job_list *jobs) {
 
 	const size_t count = (size_t)(options.prompt + options.tokens);
 	uint16_t *passage = array_new(count, sizeof *passage);
-	char *weights = path_join(job->folder, "model.safetensors");
 	struct model *model = NULL;
 	struct text written = {0};
-	struct error *error = passage && weights ? read_passage(lab->corpus, count, passage) : error_memory(2 * count);
-	if (!error) error = train_model_open(weights, kernels_widest(), &model);
+	struct error *error = passage ? read_passage(lab->corpus, count, passage) : error_memory(2 * count);
+	if (!error) error = open_final(job, &model);
 	if (!error)
 		error = train_generate(
 		    model, lab->corpus, passage, (size_t)options.prompt, options.tokens, options.temperature,
@@ -161,7 +177,6 @@ struct error *sample_write(const struct lab *lab, const struct job_list *jobs) {
 	if (!error) error = write_json(lab, job, &options, passage, &written);
 	text_free(&written);
 	model_close(model);
-	free(weights);
 	free(passage);
 	return error;
 }

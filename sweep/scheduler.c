@@ -184,6 +184,14 @@ static void update_slowness(struct sweep *sweep) {
 		    (sweep->spent[r] + PREDICTION_WEIGHT * overall) / (sweep->planned[r] + PREDICTION_WEIGHT);
 }
 
+/* What a child wants a person to know, such as that a checkpoint was damaged and passed over. */
+static void say_note(struct sweep *sweep, const struct job *job, const char *note) {
+	struct text line = {0};
+	show_job(&sweep->lab->plan, job, &line);
+	if (line.data) progress_say(&sweep->progress, "note     %s  %s", line.data, note);
+	text_free(&line);
+}
+
 static void take_line(void *context, const char *line) {
 	struct listener *listener = context;
 	struct sweep *sweep = listener->sweep;
@@ -203,6 +211,8 @@ static void take_line(void *context, const char *line) {
 		news->held_out = number_or(event, "held_out", NAN);
 		news->tokens_per_second = number_or(event, "tokens_per_second", 0);
 	}
+	const char *note = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(event, "text"));
+	if (kind && strcmp(kind, "note") == 0 && note) say_note(sweep, &sweep->jobs->items[news->job], note);
 	cJSON_Delete(event);
 }
 

@@ -111,9 +111,10 @@ struct job_list {
 MUST_CHECK struct error *jobs_make(
     const struct plan *plan, const struct corpus_info *corpus, const char *lab, struct job_list *jobs);
 void jobs_free(struct job_list *jobs);
-/* Sets the states from the records in the lab. A damaged record is renamed to run.json.damaged, with lines in `damaged`
- * that say so, and its run is to be done. */
-MUST_CHECK struct error *jobs_survey(struct job_list *jobs, const char *lab, struct text *damaged);
+/* Sets the states from the records in the lab. A damaged record, learning curve or branch is renamed to NAME.damaged, with
+ * lines in `damaged` that say so, and what it belongs to is to be done again. */
+MUST_CHECK struct error *jobs_survey(
+    struct job_list *jobs, const struct corpus_info *corpus, const char *lab, struct text *damaged);
 
 /* A waiting job can start when its branch checkpoint is there. A trunk that has diverged or failed before a branch takes
  * the job with it; both are settled here. Returns the ready job with the longest path behind it, -1 for none. */

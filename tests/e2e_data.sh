@@ -31,6 +31,12 @@ cat texts/*.txt >one.txt
 gzip -k one.txt all.jsonl
 zstd -q one.txt all.jsonl
 
+cp one.txt own.txt
+ln -s own.txt link.txt
+for out in own.txt link.txt ./own.txt; do
+	check "a text as its own corpus, $out" 2 '' "--out $out: is the text own.txt itself" import own.txt --out "$out"
+done
+holds 'is left as it was' cmp one.txt own.txt
 check 'a folder' 0 '^folder.corpus: char, V = 96$' '' import texts --out folder.corpus
 check 'info checks every frame' 0 'frames +[0-9]+ of train, 1 held out: all checked' '' "$rung" data info folder.corpus
 wanted=$(hash_of folder.corpus)

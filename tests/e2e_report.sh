@@ -133,6 +133,8 @@ with open(sys.argv[1], "w", newline="") as file:
     writer = csv.DictWriter(file, rows[0].keys())
     writer.writeheader()
     writer.writerows(rows)' "$scratch/stale/points.csv"
+ok 'a table that contradicts its records is refused' says 3 '' 'points.csv: line 2: loss is .*, but the record of that run' "$rung" report "$scratch/stale"
+rm -r "$scratch/stale/runs"
 ok 'a fit of other losses is made anew' says 0 'levels off at E = 1\.' 'not of these points .points.csv, line [0-9]+: loss is .*for this page alone' "$rung" report "$scratch/stale"
 ok 'the page says so too' grep -q 'fit.json is not of these points' "$scratch/stale/report.html"
 lab damaged

@@ -114,6 +114,27 @@ damage garbage
 damage ''
 damage '{"id": "0123456789abcdef", "status": "done"}'
 
+# The learning curve of a trunk: a fit says so, a sweep trains it again.
+trunk=$(dirname "$(grep -lE '"kind":\s*"trunk"' "$scratch"/lab/runs/*/run.json | head -n 1)")
+cp "$trunk/log.jsonl" "$scratch/log.jsonl"
+sed -i '3s/"held_out": [0-9]/"held_out": 9/; 2s/"loss": [0-9]/"loss": 7/' "$trunk/log.jsonl"
+check 'a fit passes over a changed learning curve, and says so' 0 'the records or curves of 1 run are damaged' '' \
+	"$rung" fit "$scratch/lab" --replicates 100 --out "$scratch/fit.json"
+check 'a changed learning curve is made again' 0 '^12 of 12 runs done, 0 of them now' \
+	'log.jsonl: the hash of its bytes is [0-9a-f]{16}, but the run.s record says' "$rung" sweep --lab "$scratch/lab"
+holds 'to the same bytes' cmp "$scratch/log.jsonl" "$trunk/log.jsonl"
+holds 'what it was is kept' grep -q '"loss": 7' "$trunk/log.jsonl.damaged"
+
+# The table: a loss that no record knows, and a row that is gone.
+sed -i '3s/,2\.[0-9]*,/,1.5,/' "$scratch/lab/points.csv"
+check 'no fit to a table that contradicts its records' 3 '' "points.csv: line 3: loss is 1.5, but the record of that run, runs/" \
+	"$rung" fit "$scratch/lab" --replicates 100 --out "$scratch/fit.json"
+sed 3d "$scratch/expected.csv" >"$scratch/lab/points.csv"
+check 'a row that is gone is told' 0 '' '1 run of .*lab is finished but not in its points.csv' \
+	"$rung" fit "$scratch/lab" --replicates 100 --out "$scratch/fit.json"
+check 'the table is made again' 0 '' '' "$rung" sweep --lab "$scratch/lab"
+holds 'from the records' cmp "$scratch/expected.csv" "$scratch/lab/points.csv"
+
 # ------------------------------------------------------------------------------------------------------ stopped in every way
 
 # start LAB: a sweep in the background, its process in $sweep, until a trunk has left a branch and is still at it. As in

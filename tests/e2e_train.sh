@@ -24,6 +24,15 @@ check 'a finished run is not trained again' 0 '^held-out loss' '' train --out wh
 check 'train --json' 0 '^\{"event":"done","steps":313,' '' train --out json --json
 hash=$(member whole/run.json weights_hash)
 holds 'the same config gives the same weights' test "$hash" = "$(member json/run.json weights_hash)"
+if command -v flock >/dev/null; then
+	mkdir held
+	check 'a folder in which somebody trains' 1 '' 'held is in use by another process that trains there' flock -F held \
+		"$rung" train --corpus a.corpus "${small[@]}" --out held
+	holds 'is left as it is' test -z "$(ls held)"
+else
+	number=$((number + 1))
+	echo "ok $number - a folder in which somebody trains # SKIP flock is not installed"
+fi
 # Who computes it stands in the record, and others come to another result.
 train --out mixed --kernels portable --blas all >/dev/null
 holds 'the record names the kernels' grep -q '"name": "portable"' mixed/run.json
@@ -31,10 +40,15 @@ holds 'and every product of OpenBLAS' test "$(grep -oE '"(qkv|out|mlp.in|mlp.out
 holds 'which changes bits' test "$hash" != "$(member mixed/run.json weights_hash)"
 # Stopped after its first checkpoints, and gone on with by a command that does not name them.
 begun() { ls begun/step-*.state.safetensors >/dev/null 2>&1; }
-train --out begun --kernels portable --blas all --checkpoint-seconds 0 >/dev/null 2>&1 &
+"$rung" train --corpus a.corpus "${small[@]}" --out begun --kernels portable --blas all --checkpoint-seconds 0 >/dev/null 2>&1 &
 until begun || ! kill -0 $! 2>/dev/null; do :; done
 kill -9 $! 2>/dev/null
 wait $! 2>/dev/null
+cp -r begun noted
+state=$(ls noted/step-*.state.safetensors | tail -n 1)
+truncate -s 1000 "$state"
+check 'a damaged checkpoint is told in JSON, too' 0 '^\{"event":"note","text":"noted/step-[0-9]*.state.safetensors: .*; going on from ' none \
+	"$rung" train --corpus a.corpus "${small[@]}" --out noted --json
 check 'other kernels than those it was begun with' 2 '' 'was begun with the kernels portable, and OpenBLAS for qkv forward' \
 	train --out begun --kernels portable
 check 'goes on with those it was begun with' 0 '^held-out loss' '' train --out begun

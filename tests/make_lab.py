@@ -113,10 +113,10 @@ def curve(rung, first, last, count, loss_at, noise):
     return rows
 
 
-def result_of(rung, tokens, loss, diverged=False):
+def result_of(rung, tokens, loss, bits_per_byte, diverged=False):
     return {
         "steps": tokens // BATCH, "tokens": tokens, "loss": "nan" if diverged else loss, "loss_error": 0.004,
-        "bits_per_byte": "nan" if diverged else loss / math.log(2) / BYTES_PER_TOKEN, "train_loss": loss - 0.01,
+        "bits_per_byte": "nan" if math.isnan(bits_per_byte) else bits_per_byte, "train_loss": loss - 0.01,
         "clipped": 0.01, "flops": rung.train * tokens, "seconds": rung.train * tokens / 4e10,
         "trained_tokens": tokens * 0.2, "tokens_per_second": 4e10 / rung.train, "gflops": 40.0, "peak_gflops": 120.0,
         "peak_fraction": 0.33, "memory_bytes": 5e7, "weights_hash": "0123456789abcdef", "diverged": diverged,
@@ -298,8 +298,10 @@ def main():
             def annealing(t, d=d, start=start, loss=loss):
                 return start + (loss - start) * math.sqrt(min(max((t / d - 0.8) / 0.2, 0), 1))
 
+            no_bits = options.source == "markov" or diverged
+            bits_per_byte = math.nan if no_bits else loss / math.log(2) / BYTES_PER_TOKEN
             write_run(lab, rung, identity, "run", "diverged" if diverged else "done", d, 1,
-                      result_of(rung, d, loss, diverged),
+                      result_of(rung, d, loss, bits_per_byte, diverged),
                       curve(rung, int(0.8 * d), d, max(8, options.rows // 5), annealing, noise))
             reason = "diverged" if diverged else "short" if d // BATCH < 200 else ""
             points.append({
@@ -307,7 +309,7 @@ def main():
                 "batch_tokens": BATCH, "seed": 1, "N": rung.n, "N_matmul": rung.n + VOCAB * rung.width,
                 "N_all": rung.n + 2 * VOCAB * rung.width, "D": d, "steps": d // BATCH, "C": rung.train * d,
                 "C_6ND": 6 * rung.n * d, "loss": math.nan if diverged else loss, "loss_error": 0.004,
-                "bits_per_byte": math.nan if options.source == "markov" or diverged else loss / math.log(2) / BYTES_PER_TOKEN,
+                "bits_per_byte": bits_per_byte,
                 "fit": 0 if reason else 1, "reason": reason,
             })
     text = options.source == "text"

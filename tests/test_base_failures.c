@@ -326,8 +326,40 @@ static void what_cannot_be_sealed(void **state) {
 	}
 }
 
+/* An advisory lock of the folder itself. */
+static void a_folder_is_taken_by_one(void **state) {
+	(void)state;
+	char *folder = folder_temporary(), nowhere[100];
+	int lock, other;
+	expect_success(folder_lock(folder, &lock));
+	expect_failure(folder_lock(folder, &other), ERROR_FAILED, "is in use by another process");
+	close(lock);
+	expect_success(folder_lock(folder, &lock));
+	close(lock);
+	snprintf(nowhere, sizeof nowhere, "%s/nowhere", folder);
+	expect_failure(folder_lock(nowhere, &lock), ERROR_FAILED, nowhere);
+	/* Interrupted once it is tried again; a file system without locks lets everybody in. */
+	static const struct {
+		int number;
+		bool lasting;
+	} ways[] = {{EINTR, false}, {ENOLCK, true}};
+	for (size_t w = 0; w < COUNT_OF(ways); w++) {
+		fail_only("flock", ways[w].number, 1, ways[w].lasting);
+		struct error *error = folder_lock(folder, &lock);
+		assert_true(fail_end());
+		expect_success(error);
+		struct error *second = folder_lock(folder, &other);
+		assert_int_equal(second != NULL, w == 0);
+		if (!second) close(other);
+		error_free(second);
+		close(lock);
+	}
+	folder_remove(folder);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_folder_is_taken_by_one),
 	    cmocka_unit_test(files_are_written_whole_or_not_at_all),
 	    cmocka_unit_test(a_piece_that_does_not_fit),
 	    cmocka_unit_test(what_a_failed_write_says),

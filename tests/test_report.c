@@ -302,18 +302,18 @@ static void damaged_records_are_told_and_passed_over(void **state) {
 	(void)state;
 	char *folder = folder_temporary();
 	make_lab(folder, "N");
-	put_run(folder, "0000000000000001", "run", "done", 64, 262144);
-	put_text(folder, "runs/0000000000000001/log.jsonl", "{\"step\":1,\"tokens\":1024,\"loss\":2}\n{broken\n");
+	put_run(folder, "0000000000000004", "run", "done", 16, 262144);
+	put_text(folder, "runs/0000000000000004/log.jsonl", "{\"step\":1,\"tokens\":1024,\"loss\":2}\n{broken\n");
 	put_text(folder, "runs/0000000000000002/run.json", "{\"format\":1,");
 	struct report report;
 	expect_success(report_open(folder, &report));
 	assert_int_equal(report.lab.point_count, 9);
 	assert_int_equal(report.lab.curve_count, 1);
-	assert_non_null(strstr(report.missing.data, "0000000000000001/log.jsonl: line 2"));
+	assert_non_null(strstr(report.missing.data, "0000000000000004/log.jsonl: line 2"));
 	assert_non_null(strstr(report.missing.data, "0000000000000002/run.json:1:"));
 	const struct point *p = NULL;
 	for (int i = 0; i < 9; i++)
-		if (strcmp(report.lab.points[i].id, "0000000000000001") == 0) p = &report.lab.points[i];
+		if (strcmp(report.lab.points[i].id, "0000000000000004") == 0) p = &report.lab.points[i];
 	assert_non_null(p);
 	assert_near(p->tokens_per_second, 5e5, 0); /* the record of a point that the table holds is joined to it */
 	assert_int_equal(cJSON_GetArraySize(report.lab.machines), 1);

@@ -105,11 +105,14 @@ static void put(const char *folder, const char *name, const char *text) {
 	free(path);
 }
 
-/* Something whole in the place of a branch's two files. */
-static void put_branch(const char *path) {
+/* Something whole in the place of the two files of the branch that a run begins from. */
+static void put_branch(const struct job *run, const struct corpus_info *corpus) {
+	const char *path = run->start;
 	const float number = 1;
 	const struct tensor_view view = {.name = "a", .rows = 1, .cols = 1, .data = &number};
-	char weights[500], hex[HASH_HEX_SIZE];
+	char weights[500], hex[HASH_HEX_SIZE], recipe[HASH_HEX_SIZE], step[32];
+	expect_success(train_recipe(&run->config, corpus, recipe));
+	snprintf(step, sizeof step, "%lld", (long long)run->begins);
 	snprintf(weights, sizeof weights, "%s", path);
 	strcpy(strstr(weights, STATE_SUFFIX), ".safetensors");
 	cJSON *meta = cJSON_CreateObject();
@@ -118,6 +121,8 @@ static void put_branch(const char *path) {
 	cJSON_Delete(meta);
 	meta = cJSON_CreateObject();
 	assert_non_null(cJSON_AddStringToObject(meta, "weights_xxh64", hash_hex(hash, hex)));
+	assert_non_null(cJSON_AddStringToObject(meta, "recipe", recipe));
+	assert_non_null(cJSON_AddStringToObject(meta, "step", step));
 	expect_success(safetensors_write(path, &view, 1, meta, &hash));
 	cJSON_Delete(meta);
 }
@@ -153,7 +158,7 @@ static void the_lab_is_the_truth(void **state) {
 	struct job_list jobs;
 	const struct corpus_info corpus = symbols();
 	expect_success(list(LADDER, &corpus, lab, &jobs));
-	expect_success(jobs_survey(&jobs, lab, &damaged));
+	expect_success(jobs_survey(&jobs, &corpus, lab, &damaged));
 	for (int i = 0; i < jobs.count; i++) assert_int_equal(jobs.items[i].state, JOB_WAITING);
 
 	put_record(&jobs.items[1], "done");
@@ -165,9 +170,9 @@ static void the_lab_is_the_truth(void **state) {
 	put_record(&jobs.items[6], "finished");
 	put(jobs.items[5].folder, "run.json", "{\"status\": \"do");
 	expect_success(folder_make(jobs.items[0].folder));
-	put_branch(jobs.items[1].start);
-	put_branch(jobs.items[2].start);
-	expect_success(jobs_survey(&jobs, lab, &damaged));
+	put_branch(&jobs.items[1], &corpus);
+	put_branch(&jobs.items[2], &corpus);
+	expect_success(jobs_survey(&jobs, &corpus, lab, &damaged));
 	assert_int_equal(jobs.items[0].state, JOB_WAITING); /* the third branch is still wanted */
 	assert_true(fabs(jobs.items[0].progress - 0.5) < 1e-12);
 	assert_int_equal(jobs.items[1].state, JOB_DONE);
@@ -180,15 +185,15 @@ static void the_lab_is_the_truth(void **state) {
 	text_clear(&damaged);
 
 	/* A trunk that was interrupted after its last branch comes to its end, for the sake of its record. */
-	put_branch(jobs.items[3].start);
-	expect_success(jobs_survey(&jobs, lab, &damaged));
+	put_branch(&jobs.items[3], &corpus);
+	expect_success(jobs_survey(&jobs, &corpus, lab, &damaged));
 	assert_int_equal(jobs.items[0].state, JOB_WAITING);
 	assert_true(jobs.items[3].ready);
 	/* One that nobody waits for and whose folder was removed is not trained again. */
 	for (int i = 1; i < 4; i++) assert_int_equal(unlink(jobs.items[i].start), 0);
 	put_record(&jobs.items[2], "done");
 	put_record(&jobs.items[3], "done");
-	expect_success(jobs_survey(&jobs, lab, &damaged));
+	expect_success(jobs_survey(&jobs, &corpus, lab, &damaged));
 	assert_int_equal(damaged.length, 0);
 	text_free(&damaged);
 	assert_int_equal(jobs.items[0].state, JOB_DONE);
@@ -203,7 +208,7 @@ static void branches_wait_for_their_trunk(void **state) {
 	const struct corpus_info corpus = symbols();
 	expect_success(list(LADDER, &corpus, lab, &jobs));
 	struct text damaged = {0};
-	expect_success(jobs_survey(&jobs, lab, &damaged));
+	expect_success(jobs_survey(&jobs, &corpus, lab, &damaged));
 	text_free(&damaged);
 	for (int i = 0; i < jobs.count; i++) jobs.items[i].seconds = 1;
 	jobs.items[0].seconds = 10;
@@ -218,14 +223,15 @@ static void branches_wait_for_their_trunk(void **state) {
 	}
 	assert_int_equal(jobs_next(&jobs), -1);
 	expect_success(folder_make(jobs.items[4].folder));
-	put_branch(jobs.items[5].start); /* the first branch point is passed: its cooldown can start, the others cannot */
+	put_branch(
+	    &jobs.items[5], &corpus); /* the first branch point is passed: its cooldown can start, the others cannot */
 	assert_int_equal(jobs_next(&jobs), 5);
 	jobs.items[5].state = JOB_DONE;
 	assert_int_equal(jobs_next(&jobs), -1);
 
 	/* What is lost with its trunk: diverged as it has, failed as it has. What has its branch goes on. */
 	expect_success(folder_make(jobs.items[0].folder));
-	put_branch(jobs.items[1].start);
+	put_branch(&jobs.items[1], &corpus);
 	jobs.items[0].state = JOB_DIVERGED;
 	jobs.items[8].state = JOB_FAILED;
 	assert_int_equal(jobs_next(&jobs), 1);

@@ -30,6 +30,7 @@ static int act_train(int argc, char **argv) {
 	if (strcmp(act, "die") == 0) raise(SIGKILL);
 	if (strcmp(act, "diverge") == 0) return ERROR_DIVERGED;
 	if (strcmp(act, "babble") == 0) printf("not json\n\n{\"event\": 3}\n{\"event\": \"progress\"}\n[");
+	if (strcmp(act, "note") == 0) printf("{\"event\": \"note\", \"text\": \"the moon is full\"}\n");
 	if (strcmp(act, "interrupt") == 0) {
 		/* Ctrl-C for the sweep alone, then what a run does when it is asked to stop. */
 		sigset_t set;
@@ -106,16 +107,29 @@ static void obey(const struct fixture *f, int job) {
 	free(path);
 }
 
-static void run(struct fixture *f, int workers) {
+/* What lies in the lab; damage is told in these words, none when they are empty. */
+static void look(struct fixture *f, const char *words) {
+	struct text damaged = {0};
+	expect_success(jobs_survey(&f->jobs, &f->lab.info, f->folder, &damaged));
+	if (*words)
+		assert_non_null(strstr(damaged.length ? damaged.data : "", words));
+	else
+		assert_int_equal(damaged.length, 0);
+	text_free(&damaged);
+}
+
+static void go_on(struct fixture *f, int workers) {
 	const struct sweep_options options = {
 	    .workers = workers, .peak_gflops = 1, .checkpoint_seconds = 30, .quiet = true};
 	struct rung_speed speeds[3] = {{.step = 1}, {.step = 2}, {.step = 3, .team = 2, .gain = 1.5}};
 	text_free(&f->outcome.failures);
-	struct text damaged = {0};
-	expect_success(jobs_survey(&f->jobs, f->folder, &damaged));
-	assert_int_equal(damaged.length, 0);
 	jobs_predict(&f->jobs, speeds, corpus_info(f->lab.corpus));
 	expect_success(sweep_run(&f->lab, &f->jobs, &options, &f->outcome));
+}
+
+static void run(struct fixture *f, int workers) {
+	look(f, "");
+	go_on(f, workers);
 }
 
 static void expect_states(const struct fixture *f, const char *expected) {
@@ -244,50 +258,110 @@ static void nonsense_is_passed_over(void **state) {
 	expect_states(f, "ddddddd");
 }
 
+/* What a run has to say reaches the person who waits. */
+static void notes_are_passed_on(void **state) {
+	struct fixture *f = *state;
+	const struct sweep_options options = {.workers = 2, .peak_gflops = 1, .checkpoint_seconds = 30};
+	char *path = path_join(f->folder, "said");
+	order(f, 4, "note");
+	look(f, "");
+	text_free(&f->outcome.failures);
+	fflush(stderr);
+	const int kept = dup(STDERR_FILENO), file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+	assert_true(kept >= 0 && file >= 0 && dup2(file, STDERR_FILENO) >= 0);
+	struct error *error = sweep_run(&f->lab, &f->jobs, &options, &f->outcome);
+	fflush(stderr);
+	dup2(kept, STDERR_FILENO);
+	close(kept);
+	close(file);
+	expect_success(error);
+	struct text said = {0};
+	expect_success(file_read(path, 1 << 20, &said));
+	assert_non_null(strstr(said.data, "note     d 32  L 1  D 320    the moon is full\n"));
+	text_free(&said);
+	free(path);
+}
+
+/* Between the look at the lab and the moment at which the run begins. */
 static void a_branch_that_was_taken_away(void **state) {
 	struct fixture *f = *state;
-	order(f, 4, "fail");
+	const struct job *job = &f->jobs.items[4];
 	run(f, 2);
-	expect_states(f, "ddddfdd");
-	assert_int_equal(unlink(f->jobs.items[4].start), 0);
-	obey(f, 4);
-	char *record = path_join(f->jobs.items[3].folder, "run.json");
-	run(f, 2);
+	char *record = path_join(job->folder, "run.json");
+	assert_int_equal(unlink(record), 0);
+	free(record);
+	look(f, "");
+	assert_int_equal(unlink(job->start), 0);
+	go_on(f, 2);
 	expect_states(f, "ddddfdd");
 	char said[600];
 	snprintf(
-	    said, sizeof said, "%s is gone; remove the folder %s to have it made again\n", f->jobs.items[4].start,
+	    said, sizeof said, "%s is gone; remove the folder %s to have it made again\n", job->start,
 	    f->jobs.items[3].folder);
 	assert_non_null(strstr(f->outcome.failures.data, said));
-	assert_int_equal(unlink(record), 0); /* as if the folder were gone: the trunk is trained again */
-	free(record);
-	run(f, 2);
+	/* The next sweep sees that it is not there. */
+	look(f, "is missing\n  its trunk is trained again");
+	expect_states(f, "dddwwdd");
+	go_on(f, 2);
 	expect_states(f, "ddddddd");
 }
 
-/* Its trunk is trained again, and the run comes to what it would have come to. */
-static void a_damaged_branch_is_made_again(void **state) {
+static void copy_file(const char *from, const char *to) {
+	struct text bytes = {0};
+	expect_success(file_read(from, (size_t)1 << 24, &bytes));
+	expect_success(file_write(to, bytes.data, bytes.length));
+	text_free(&bytes);
+}
+
+/* The other file of a checkpoint. */
+static void weights_of(const char *state_path, char path[500]) {
+	snprintf(path, 500, "%s", state_path);
+	strcpy(strstr(path, ".state"), ".safetensors");
+}
+
+/* Both files of a branch in the place of those of another. */
+static void put_in_place(const char *branch, const char *of) {
+	char from[500], to[500];
+	weights_of(branch, from);
+	weights_of(of, to);
+	copy_file(branch, of);
+	copy_file(from, to);
+}
+
+/* Damaged, or whole but another one. Its trunk is trained again, and the run comes to what it would have come to. */
+static void a_bad_branch_is_made_again(void **state) {
 	struct fixture *f = *state;
 	run(f, 2);
 	char *whole = read_lab(f, "points.csv");
-	for (int part = 0; part < 2; part++) { /* the state, and the weights beside it */
-		const struct job *job = &f->jobs.items[4];
+	for (int way = 0; way < 5; way++) {
+		const struct job *job = &f->jobs.items[way == 3 ? 5 : 4];
 		char *record = path_join(job->folder, "run.json"), path[500];
-		snprintf(path, sizeof path, "%s", job->start);
-		if (part) strcpy(strstr(path, ".state"), ".safetensors");
+		const char *words = "";
 		assert_int_equal(unlink(record), 0);
-		const int file = open(path, O_RDWR);
-		assert_int_equal(pwrite(file, "x", 1, 900), 1);
-		close(file);
-
-		struct text damaged = {0};
-		expect_success(jobs_survey(&f->jobs, f->folder, &damaged));
-		expect_states(f, "dddwwdd");
-		assert_non_null(strstr(damaged.data, path));
-		assert_non_null(strstr(damaged.data, "its trunk is trained again"));
+		if (way < 2) { /* the state, and the weights beside it */
+			snprintf(path, sizeof path, "%s", job->start);
+			if (way) weights_of(job->start, path);
+			const int file = open(path, O_RDWR);
+			assert_int_equal(pwrite(file, "x", 1, 900), 1);
+			close(file);
+			words = path;
+		}
+		if (way == 2) { /* a later step of its own trunk */
+			put_in_place(f->jobs.items[5].start, job->start);
+			words = "is at step 16, expected 8";
+		}
+		if (way == 3) { /* an earlier one, from which it would come to the same weights */
+			put_in_place(f->jobs.items[4].start, job->start);
+			words = "is at step 8, expected 16";
+		}
+		if (way == 4) { /* of another trunk */
+			put_in_place(f->jobs.items[1].start, job->start);
+			words = "belongs to recipe";
+		}
+		look(f, words);
+		expect_states(f, way == 3 ? "dddwdwd" : "dddwwdd");
 		assert_false(file_exists(job->start));
-		text_free(&damaged);
-		run(f, 2);
+		go_on(f, 2);
 		expect_states(f, "ddddddd");
 		char *again = read_lab(f, "points.csv");
 		assert_string_equal(whole, again);
@@ -295,6 +369,76 @@ static void a_damaged_branch_is_made_again(void **state) {
 		free(record);
 	}
 	free(whole);
+}
+
+/* A learning curve that is not the one the record was written with: the run is trained again, trunks too. */
+static void a_changed_log_is_made_again(void **state) {
+	struct fixture *f = *state;
+	run(f, 2);
+	for (int i = 3; i <= 4; i++)
+		for (int way = 0; way < 3; way++) {
+			char *path = path_join(f->jobs.items[i].folder, "log.jsonl");
+			struct text before = {0}, after = {0};
+			expect_success(file_read(path, (size_t)1 << 20, &before));
+			if (way == 0) { /* a digit */
+				char *digit = strstr(before.data, "\"loss\": ") + strlen("\"loss\": ");
+				const char was = *digit;
+				*digit = was == '1' ? '2' : '1';
+				expect_success(file_write(path, before.data, before.length));
+				*digit = was;
+			}
+			if (way == 1) expect_success(file_write(path, "", 0));
+			if (way == 2) assert_int_equal(unlink(path), 0);
+			look(f, path);
+			expect_states(f, i == 3 ? "dddwddd" : "ddddwdd");
+			go_on(f, 2);
+			expect_states(f, "ddddddd");
+			look(f, "");
+			expect_success(file_read(path, (size_t)1 << 20, &after));
+			assert_string_equal(before.data, after.data);
+			text_free(&before);
+			text_free(&after);
+			free(path);
+		}
+}
+
+/* The model that a sample is to be of. */
+static void a_foreign_model_writes_no_sample(void **state) {
+	struct fixture *f = *state;
+	const struct sweep_options options = {.workers = 2, .peak_gflops = 1, .checkpoint_seconds = 30, .quiet = true};
+	run(f, 2);
+	const struct job *largest = &f->jobs.items[6];
+	char *samples = path_join(f->folder, "samples.json"), *whole = read_lab(f, "samples.json");
+	char *model = path_join(largest->folder, "model.safetensors"), kept[600], other[600];
+	snprintf(kept, sizeof kept, "%s.kept", model);
+	snprintf(other, sizeof other, "%s/model.safetensors", f->jobs.items[5].folder);
+	assert_int_equal(unlink(samples), 0);
+	for (int way = 0; way < 3; way++) {
+		static const char *const words[] = {"is not the model that run.json", "is missing", ""};
+		assert_int_equal(rename(way == 2 ? kept : model, way == 2 ? model : kept), 0);
+		if (way == 0) copy_file(other, model);
+		look(f, "");
+		text_free(&f->outcome.failures);
+		struct error *error = sweep_run(&f->lab, &f->jobs, &options, &f->outcome);
+		if (way == 2) {
+			expect_success(error);
+			continue;
+		}
+		assert_non_null(error);
+		assert_int_equal(error->kind, ERROR_DATA);
+		assert_non_null(strstr(error->message, words[way]));
+		assert_non_null(strstr(error->message, model));
+		assert_non_null(strstr(error->message, "remove its folder"));
+		error_free(error);
+		assert_false(file_exists(samples));
+		if (way == 0) assert_int_equal(rename(kept, model), 0);
+	}
+	char *again = read_lab(f, "samples.json");
+	assert_string_equal(whole, again);
+	free(whole);
+	free(again);
+	free(samples);
+	free(model);
 }
 
 /* Last: this process stays interrupted. */
@@ -411,8 +555,11 @@ int main(int argc, char **argv) {
 	    TEST(a_killed_trunk_takes_its_cooldowns_with_it),
 	    TEST(divergence_is_a_result),
 	    TEST(nonsense_is_passed_over),
+	    TEST(notes_are_passed_on),
 	    TEST(a_branch_that_was_taken_away),
-	    TEST(a_damaged_branch_is_made_again),
+	    TEST(a_bad_branch_is_made_again),
+	    TEST(a_changed_log_is_made_again),
+	    TEST(a_foreign_model_writes_no_sample),
 	    TEST(all_runs_of_a_rung_are_computed_alike),
 	    TEST(a_trunk_decides_for_its_branches),
 	    TEST(a_damaged_choice_is_refused),

@@ -81,7 +81,7 @@ static void loading_while_something_fails(void **state) {
 	for (size_t w = 0; w < COUNT_OF(ways); w++)
 		for (long at = 1; ways[w].what != FAIL_MEMORY || FAIL_HAS_MEMORY; at++) {
 			fail_from(ways[w].what, ways[w].number, at, false);
-			struct error *error = checkpoint_check(stem);
+			struct error *error = checkpoint_check(stem, kept.owner.recipe, 2);
 			const bool struck = fail_end();
 			assert_true(struck || !error);
 			if (error) assert_int_equal(error->kind, ERROR_FAILED);

@@ -65,6 +65,18 @@ static struct error *copy_tensors(
 	return NULL;
 }
 
+/* Of the numbers alone, tensor by tensor: the same for two runs that came to the same weights by different ways. */
+uint64_t train_weights_hash(struct model *model) {
+	const struct tensor_table *table = model_tensors(model);
+	uint64_t hash = 0;
+	for (int i = 0; i < table->count; i++) {
+		const struct tensor *tensor = &table->rows[i];
+		const size_t count = (size_t)tensor->rows * (size_t)tensor->cols;
+		hash = hash_bytes(model_parameters(model) + tensor->offset, count * sizeof(float), hash);
+	}
+	return hash;
+}
+
 struct error *weights_write(
     const char *path, struct model *model, const struct checkpoint_owner *owner, int64_t step, uint64_t *hash,
     uint64_t *file_hash) {
@@ -77,10 +89,7 @@ struct error *weights_write(
 		goto done;
 	}
 	fill_views(views, table, "", model_parameters(model));
-	/* Of the numbers alone, tensor by tensor: the same for two runs that came to the same weights by different ways. */
-	*hash = 0;
-	for (int i = 0; i < table->count; i++)
-		*hash = hash_bytes(views[i].data, (size_t)views[i].rows * (size_t)views[i].cols * sizeof(float), *hash);
+	*hash = train_weights_hash(model);
 	error = safetensors_write(path, views, (size_t)table->count, meta, file_hash);
 done:
 	free(views);
@@ -211,11 +220,23 @@ static struct error *read_pair(
 	return check_text(rest, state_path, "weights_xxh64", hash_hex(weights->hash, hex), "the weights file");
 }
 
-struct error *checkpoint_check(const char *stem) {
+static struct error *read_step(const struct safetensors *rest, const char *state_path, int64_t *step) {
+	double number;
+	TRY(safetensors_number(rest, state_path, "step", &number));
+	return whole_number(number, "step", state_path, step);
+}
+
+struct error *checkpoint_check(const char *stem, const char *recipe, int64_t step) {
 	char *weights_path = with_suffix(stem, WEIGHTS_SUFFIX), *state_path = with_suffix(stem, STATE_SUFFIX);
 	struct safetensors weights = {0}, rest = {0};
+	int64_t found;
 	struct error *error =
 	    weights_path && state_path ? read_pair(weights_path, state_path, &weights, &rest) : error_memory(strlen(stem));
+	if (!error) error = check_text(&rest, state_path, "recipe", recipe, "recipe");
+	if (!error) error = read_step(&rest, state_path, &found);
+	if (!error && found != step)
+		error =
+		    error_new(ERROR_DATA, "%s: is at step %lld, expected %lld", state_path, (long long)found, (long long)step);
 	free(weights_path);
 	free(state_path);
 	safetensors_free(&weights);
@@ -237,10 +258,8 @@ struct error *checkpoint_read(
 
 	error = check_text(&rest, state_path, "recipe", owner->recipe, "recipe");
 	if (!error && !branch) error = check_text(&rest, state_path, "id", owner->id, "run");
-	double number;
 	int64_t step;
-	if (!error) error = safetensors_number(&rest, state_path, "step", &number);
-	if (!error) error = whole_number(number, "step", state_path, &step);
+	if (!error) error = read_step(&rest, state_path, &step);
 	struct kernel_choice kernels;
 	if (!error) error = kernels_from_metadata(rest.metadata, state_path, owner->machine->blas, &kernels);
 	const struct tensor_table *table = model_tensors(state->model);

@@ -32,7 +32,7 @@ static const struct option_row train_rows[] = {
      "threads, of use up to one for each 256 tokens of a step; they change no bit of the result", "n"},
     {"checkpoint-seconds", OPTION_REAL, FIELD(checkpoint_seconds), "30", 0, 1e9,
      "time between checkpoints; 0: every step", "s"},
-    {"json", OPTION_FLAG, FIELD(json), "", 0, 0, "progress and result as JSON lines on standard output", NULL},
+    {"json", OPTION_FLAG, FIELD(json), "", 0, 0, "progress, notes and result as JSON lines on standard output", NULL},
     {"quiet", OPTION_FLAG, FIELD(quiet), "", 0, 0, "no progress", NULL},
 };
 #undef FIELD
@@ -76,6 +76,13 @@ static void show_progress(void *context, const struct train_progress *p) {
 
 static void show_message(void *context, const char *message) {
 	struct display *display = context;
+	if (display->json) {
+		cJSON *event = cJSON_CreateObject();
+		const bool whole =
+		    event && cJSON_AddStringToObject(event, "event", "note") && cJSON_AddStringToObject(event, "text", message);
+		error_free(print_event(event, whole));
+		return;
+	}
 	progress_say(&display->progress, "note: %s", message);
 }
 

@@ -1,9 +1,12 @@
 /* run.json: the config, the result, the machine. One table serves writing and reading the result. */
 #include "train/state.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define LONGEST_LOG ((size_t)1 << 30) /* bytes */
 
 static const struct {
 	const char *key;
@@ -75,6 +78,7 @@ static bool add_result(cJSON *root, const struct train_result *result) {
 	char hex[HASH_HEX_SIZE];
 	return json_add_number(object, "highest_rise", result->highest_rise) &&
 	       cJSON_AddStringToObject(object, "weights_hash", hash_hex(result->weights_hash, hex)) &&
+	       cJSON_AddStringToObject(object, "log_hash", hash_hex(result->log_hash, hex)) &&
 	       (!result->diverged || add_end(object, &result->end));
 }
 
@@ -112,6 +116,13 @@ done:
 	return error;
 }
 
+static struct error *read_hash(const cJSON *object, const char *key, const char *path, uint64_t *hash) {
+	const char *hex;
+	TRY(json_get_text(object, key, path, &hex));
+	if (hash_from_hex(hex, hash)) return NULL;
+	return error_new(ERROR_DATA, "%s: %s is '%s', expected 16 hexadecimal digits", path, key, hex);
+}
+
 static struct error *read_result(const cJSON *root, const char *path, struct train_result *result) {
 	const cJSON *object = cJSON_GetObjectItemCaseSensitive(root, "result");
 	if (!cJSON_IsObject(object)) return error_new(ERROR_DATA, "%s: has no \"result\"", path);
@@ -124,11 +135,9 @@ static struct error *read_result(const cJSON *root, const char *path, struct tra
 		else
 			*(double *)(void *)field = value;
 	}
-	const char *hex;
-	TRY(json_get_text(object, "weights_hash", path, &hex));
-	if (!hash_from_hex(hex, &result->weights_hash))
-		return error_new(ERROR_DATA, "%s: weights_hash is '%s', expected 16 hexadecimal digits", path, hex);
-	return NULL;
+	TRY(read_hash(object, "weights_hash", path, &result->weights_hash));
+	if (!cJSON_HasObjectItem(object, "log_hash")) return NULL;
+	return read_hash(object, "log_hash", path, &result->log_hash);
 }
 
 struct error *record_read(const char *folder, const char *id, enum record_status *status, struct train_result *result) {
@@ -171,4 +180,23 @@ struct error *train_result_read(const char *folder, struct train_result *result)
 	TRY(record_read(folder, NULL, &status, result));
 	if (status == RECORD_DONE || status == RECORD_DIVERGED) return NULL;
 	return error_new(ERROR_DATA, "%s: the run is not finished", folder);
+}
+
+struct error *train_log_check(const char *folder, const struct train_result *result) {
+	char *path = path_join(folder, "log.jsonl"), found[HASH_HEX_SIZE], wanted[HASH_HEX_SIZE];
+	struct text log = {0};
+	struct error *error = path ? NULL : error_memory(strlen(folder));
+	if (error || result->log_hash == 0) goto done;
+	if (!file_exists(path) && errno == ENOENT)
+		error = error_new(ERROR_DATA, "%s: is missing, but the run's record has it", path);
+	if (!error) error = file_read(path, LONGEST_LOG, &log);
+	const uint64_t hash = error ? 0 : hash_bytes(log.data, log.length, 0);
+	if (!error && hash != result->log_hash)
+		error = error_new(
+		    ERROR_DATA, "%s: the hash of its bytes is %s, but the run's record says %s", path, hash_hex(hash, found),
+		    hash_hex(result->log_hash, wanted));
+done:
+	text_free(&log);
+	free(path);
+	return error;
 }

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* One run while it is under way. */
 struct run {
@@ -72,10 +73,13 @@ static char *stem_of(const char *state_path) {
 	return strndup(state_path, has ? length - tail : length);
 }
 
-struct error *train_branch_check(const char *path) {
+struct error *train_branch_check(
+    const char *path, const struct train_config *config, const struct corpus_info *corpus, int64_t step) {
+	char recipe[HASH_HEX_SIZE];
+	TRY(train_recipe(config, corpus, recipe));
 	char *stem = stem_of(path);
 	if (!stem) return error_memory(strlen(path));
-	struct error *error = checkpoint_check(stem);
+	struct error *error = checkpoint_check(stem, recipe, step);
 	free(stem);
 	return error;
 }
@@ -133,10 +137,11 @@ static struct error *begin(struct run *run) {
 	if (!stem) return error_memory(strlen(run->job->start));
 	struct error *error = checkpoint_read(stem, &run->state, &run->owner, true);
 	free(stem);
-	if (!error && (run->state.step > run->steps.cooldown_start || run->state.step >= run->last_step))
+	/* An earlier one of the same trunk would come to the same weights, but not to the same log. */
+	if (!error && (run->state.step != run->steps.cooldown_start || run->state.step >= run->last_step))
 		error = error_new(
-		    ERROR_DATA, "%s: is at step %lld, too late for this run, whose cooldown starts at step %lld",
-		    run->job->start, (long long)run->state.step, (long long)run->steps.cooldown_start);
+		    ERROR_DATA, "%s: is at step %lld, but the cooldown of this run starts at step %lld", run->job->start,
+		    (long long)run->state.step, (long long)run->steps.cooldown_start);
 	return error;
 }
 
@@ -179,6 +184,7 @@ static struct error *finish(struct run *run, struct train_result *result) {
 	    result->gflops / result->peak_gflops * (state->step_seconds / state->core_seconds); /* NaN without steps */
 	result->memory_bytes = peak_memory_bytes();
 	result->highest_rise = state->highest_rise;
+	result->log_hash = hash_bytes(state->log.data, state->log.length, 0);
 	result->kernels = model_kernels(state->model);
 	TRY(record_write(
 	    run->job->folder, &run->owner, run->job->trunk, result->diverged ? RECORD_DIVERGED : RECORD_DONE,
@@ -421,6 +427,42 @@ static struct error *check_job(const struct train_job *job, const struct train_s
 	return NULL;
 }
 
+/* The folder is this process's. */
+static struct error *run_in_folder(struct run *run, struct train_result *result) {
+	const struct train_job *job = run->job;
+	enum record_status status;
+	TRY(record_read(job->folder, run->id, &status, result));
+	if (status == RECORD_DONE) {
+		checkpoint_remove_all(job->folder); /* should it have been killed between its record and this */
+		return NULL;
+	}
+	if (status == RECORD_DIVERGED)
+		return error_new(
+		    ERROR_DIVERGED, "%s: this run diverged before, after %lld steps; remove the folder to try it again",
+		    job->folder, (long long)result->steps);
+
+	machine_describe(&run->machine);
+	run->owner = (struct checkpoint_owner){
+	    .config = run->config,
+	    .corpus = corpus_info(run->corpus),
+	    .corpus_path = job->corpus_path,
+	    .id = run->id,
+	    .recipe = run->recipe,
+	    .machine = &run->machine};
+	run->last_step = job->trunk ? job->branches[job->branch_count - 1] : run->steps.total;
+	run->recorded = status == RECORD_RUNNING;
+	run->kernels = result->kernels;
+	result->loss = result->loss_error = NAN;
+	struct error *error = open_run(run);
+	if (!error) error = begin(run);
+	if (!error) error = kernels_check_wish(model_kernels(run->state.model), &job->kernels, job->folder);
+	run->spent_before = run->state.seconds;
+	if (!error) error = loop(run, result);
+	if (!error) error = finish(run, result);
+	close_run(run);
+	return error;
+}
+
 struct error *train_run(
     const struct train_config *config, struct corpus *corpus, const struct train_job *job,
     struct train_result *result) {
@@ -433,35 +475,9 @@ struct error *train_run(
 	TRY(train_id(config, info, job->trunk, run.id));
 	TRY(train_recipe(config, info, run.recipe));
 	TRY(folder_make(job->folder));
-	enum record_status status;
-	TRY(record_read(job->folder, run.id, &status, result));
-	if (status == RECORD_DONE) {
-		checkpoint_remove_all(job->folder); /* should it have been killed between its record and this */
-		return NULL;
-	}
-	if (status == RECORD_DIVERGED)
-		return error_new(
-		    ERROR_DIVERGED, "%s: this run diverged before, after %lld steps; remove the folder to try it again",
-		    job->folder, (long long)result->steps);
-
-	machine_describe(&run.machine);
-	run.owner = (struct checkpoint_owner){
-	    .config = config,
-	    .corpus = info,
-	    .corpus_path = job->corpus_path,
-	    .id = run.id,
-	    .recipe = run.recipe,
-	    .machine = &run.machine};
-	run.last_step = job->trunk ? job->branches[job->branch_count - 1] : run.steps.total;
-	run.recorded = status == RECORD_RUNNING;
-	run.kernels = result->kernels;
-	result->loss = result->loss_error = NAN;
-	struct error *error = open_run(&run);
-	if (!error) error = begin(&run);
-	if (!error) error = kernels_check_wish(model_kernels(run.state.model), &job->kernels, job->folder);
-	run.spent_before = run.state.seconds;
-	if (!error) error = loop(&run, result);
-	if (!error) error = finish(&run, result);
-	close_run(&run);
+	int lock;
+	TRY(folder_lock(job->folder, &lock));
+	struct error *error = run_in_folder(&run, result);
+	close(lock);
 	return error;
 }

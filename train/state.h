@@ -139,8 +139,8 @@ MUST_CHECK struct error *checkpoint_write(
 MUST_CHECK struct error *checkpoint_read(
     const char *stem, struct train_state *state, const struct checkpoint_owner *owner, bool branch);
 
-/* That both files of the pair are whole, and of each other. */
-MUST_CHECK struct error *checkpoint_check(const char *stem);
+/* That both files of the pair are whole, of each other, and of this recipe and step. */
+MUST_CHECK struct error *checkpoint_check(const char *stem, const char *recipe, int64_t step);
 
 /* A running run keeps its two latest checkpoints, and those that divergence_settle names. Tries the newest first; *found is false when there is none at all. When
  * a damaged one was passed over, *damage is its error (the caller's), otherwise NULL. */

@@ -82,6 +82,7 @@ struct train_result {
 	double peak_gflops, peak_fraction; /* of one core; what its threads made of the peak of as many cores */
 	double memory_bytes;
 	uint64_t weights_hash;        /* XXH64 of the final parameters */
+	uint64_t log_hash;            /* XXH64 of log.jsonl; 0 in records older than this member */
 	double highest_rise;          /* of the smoothed train loss above its lowest, as a part of what counts as a spike */
 	struct kernel_choice kernels; /* .kernels is KERNELS_COUNT in records older than this member */
 	bool diverged;
@@ -140,18 +141,26 @@ MUST_CHECK struct error *train_measure_blas(
 cJSON *train_kernels_to_json(struct kernel_choice choice);
 MUST_CHECK struct error *train_kernels_from_json(const cJSON *object, const char *path, struct kernel_choice *choice);
 
+/* ERROR_DATA when the folder's log.jsonl is not the one that `result`, of its record, was written with. */
+MUST_CHECK struct error *train_log_check(const char *folder, const struct train_result *result);
+
 /* Removes what a finished run no longer needs, should it have ended before it could. */
 void train_clean(const char *folder);
 
 /* Path of the trunk's branch checkpoint at `step`, for train_job.start; once the file is there it is whole. The caller
  * frees; NULL when memory is short. */
 char *train_branch_path(const char *trunk_folder, int64_t step);
-/* ERROR_DATA, naming the file and the place, when a branch checkpoint or its weights are damaged. */
-MUST_CHECK struct error *train_branch_check(const char *path);
+/* ERROR_DATA, naming the file and the place, when a branch checkpoint or its weights are damaged, or not of this config's
+ * trunk at this step. */
+MUST_CHECK struct error *train_branch_check(
+    const char *path, const struct train_config *config, const struct corpus_info *corpus, int64_t step);
 
 /* Held-out loss of `model` on `eval_tokens` evenly spread tokens, with its standard error. */
 MUST_CHECK struct error *evaluate(
     struct model *model, struct corpus *corpus, int64_t eval_tokens, double *loss, double *loss_error);
+
+/* What train_result.weights_hash says of a model. */
+uint64_t train_weights_hash(struct model *model);
 
 /* The model of a weights file (safetensors). */
 MUST_CHECK struct error *train_model_open(const char *path, enum kernels kernels, struct model **model);
