@@ -79,7 +79,11 @@ for count in "$logs"/*.count; do
 	passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + skip))
 done
 if [ $((passed + failed)) -eq 0 ]; then
-	echo "error: no test is called '$only'; see tests/test_*.c and tests/e2e_*.sh" >&2
+	if [[ -n "$only" && -n "$left_out" && $only =~ $left_out ]]; then
+		echo "error: $only is left out of this kind of run; tests/run.sh says why" >&2
+	else
+		echo "error: no test is called '$only'; see tests/test_*.c and tests/e2e_*.sh" >&2
+	fi
 	failed=1
 fi
 echo "$passed passed, $failed failed, $skipped skipped"

@@ -333,7 +333,7 @@ static void a_bad_branch_is_made_again(void **state) {
 	struct fixture *f = *state;
 	run(f, 2);
 	char *whole = read_lab(f, "points.csv");
-	for (int way = 0; way < 5; way++) {
+	for (int way = 0; way < 6; way++) {
 		const struct job *job = &f->jobs.items[way == 3 ? 5 : 4];
 		char *record = path_join(job->folder, "run.json"), path[500];
 		const char *words = "";
@@ -357,6 +357,11 @@ static void a_bad_branch_is_made_again(void **state) {
 		if (way == 4) { /* of another trunk */
 			put_in_place(f->jobs.items[1].start, job->start);
 			words = "belongs to recipe";
+		}
+		if (way == 5) { /* half of it */
+			weights_of(job->start, path);
+			assert_int_equal(unlink(path), 0);
+			words = "is missing, and so the checkpoint is damaged";
 		}
 		look(f, words);
 		expect_states(f, way == 3 ? "dddwdwd" : "dddwwdd");
