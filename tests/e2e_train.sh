@@ -44,6 +44,11 @@ begun() { ls begun/step-*.state.safetensors >/dev/null 2>&1; }
 until begun || ! kill -0 $! 2>/dev/null; do :; done
 kill -9 $! 2>/dev/null
 wait $! 2>/dev/null
+cp -r begun lost
+rm lost/run.json
+ls lost >lost.files
+check 'the folder of another run that has lost its record' 1 '' 'belongs to recipe .* There is no run.json beside it' train --out lost --rate 0.01
+holds 'is left as it is' sh -c 'ls lost | cmp - lost.files'
 cp -r begun noted
 state=$(ls noted/step-*.state.safetensors | tail -n 1)
 truncate -s 1000 "$state"

@@ -282,7 +282,7 @@ static void the_record_is_believed_or_refused(void **state) {
 
 static void a_branch_is_computed_as_its_trunk(void **state) {
 	const struct fixture *f = *state;
-	const int64_t branch = 12;
+	const int64_t branch = train_steps(&f->config).cooldown_start;
 	char *trunk_folder = run_folder(f, "trunk"), *folder = run_folder(f, "branch");
 	struct train_result result, whole;
 	struct train_job trunk = job_in(f, trunk_folder), job = job_in(f, folder);

@@ -448,6 +448,7 @@ static struct error *run_in_folder(struct run *run, struct train_result *result)
 	    .corpus_path = job->corpus_path,
 	    .id = run->id,
 	    .recipe = run->recipe,
+	    .recorded = status == RECORD_RUNNING,
 	    .machine = &run->machine};
 	run->last_step = job->trunk ? job->branches[job->branch_count - 1] : run->steps.total;
 	run->recorded = status == RECORD_RUNNING;

@@ -122,6 +122,7 @@ struct checkpoint_owner {
 	const char *corpus_path;
 	const char *id;     /* of the run */
 	const char *recipe; /* of its trunk */
+	bool recorded;      /* the folder holds this run's record */
 	const struct machine *machine;
 };
 
