@@ -93,15 +93,21 @@ static void branches_equal_runs_trained_alone(void **state) {
 		free(start);
 	}
 
-	/* A branch of another recipe is refused. */
-	char *folder = run_folder(f, "stranger"), *start = train_branch_path(trunk, branches[0]);
+	/* An earlier branch, from which the log would begin elsewhere, a later one, and one of another recipe are refused. */
+	char *folder = run_folder(f, "stranger"), *start = train_branch_path(trunk, branches[1]);
 	struct train_job stranger = job_in(f, folder);
 	stranger.start = start;
-	config.rate *= 2;
-	struct error *error = train_run(&config, f->corpus, &stranger, &result);
-	assert_non_null(error);
-	assert_int_equal(error->kind, ERROR_DATA);
-	error_free(error);
+	for (int i = 0; i < 3; i++) {
+		static const char *const words[] = {
+		    "but the cooldown of this run starts at step 16", "starts at step 40", "belongs to recipe"};
+		config.tokens = horizons[i == 1 ? 2 : i];
+		if (i == 2) config.rate *= 2;
+		struct error *error = train_run(&config, f->corpus, &stranger, &result);
+		assert_non_null(error);
+		assert_int_equal(error->kind, ERROR_DATA);
+		assert_non_null(strstr(error->message, words[i]));
+		error_free(error);
+	}
 	free(folder);
 	free(start);
 	free(trunk);
