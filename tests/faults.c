@@ -205,12 +205,26 @@ static const struct scenario scenarios[] = {
     {"report", LIST("report", "WORK/lab", "--out", "WORK/report.html"), false, false, false, 1, 4},
 };
 
-/* "WORK/x" and "IN/x" as paths; what is not such a thing as it is. The strings live until the end. */
-static const char *expand(const struct faults *f, const char *argument) {
-	char *path = NULL;
-	if (strncmp(argument, "WORK/", 5) == 0 && asprintf(&path, "%s/%s", f->work, argument + 5) < 0) exit(1);
-	if (strncmp(argument, "IN/", 3) == 0 && asprintf(&path, "%s/in/%s", f->folder, argument + 3) < 0) exit(1);
-	return path ? path : argument;
+/* A scenario's command line. */
+struct command {
+	const char *arguments[MOST_ARGUMENTS];
+	char *paths[MOST_ARGUMENTS]; /* owned */
+};
+
+/* "WORK/x" and "IN/x" become paths; what is not such a thing stays as it is. command_free is due. */
+static void command_make(const struct faults *f, const struct scenario *scenario, struct command *command) {
+	*command = (struct command){{f->rung}, {NULL}};
+	for (int i = 0; scenario->arguments[i]; i++) {
+		const char *argument = scenario->arguments[i];
+		char **path = &command->paths[i];
+		if (strncmp(argument, "WORK/", 5) == 0 && asprintf(path, "%s/%s", f->work, argument + 5) < 0) exit(1);
+		if (strncmp(argument, "IN/", 3) == 0 && asprintf(path, "%s/in/%s", f->folder, argument + 3) < 0) exit(1);
+		command->arguments[i + 1] = *path ? *path : argument;
+	}
+}
+
+static void command_free(struct command *command) {
+	for (int i = 0; i < MOST_ARGUMENTS; i++) free(command->paths[i]);
 }
 
 /* The inputs of all scenarios. */
@@ -279,11 +293,12 @@ static void make_before(const struct faults *f, const struct scenario *scenario)
 		    "\"peak_gflops\": 1}\n",
 		    f->folder);
 		MUST(file_write(path, job, strlen(job)));
-		const char *arguments[MOST_ARGUMENTS] = {f->rung};
-		for (int i = 0; scenario->arguments[i]; i++) arguments[i + 1] = expand(f, scenario->arguments[i]);
+		struct command command;
+		command_make(f, scenario, &command);
 		const struct fault in_the_middle = {.below = f->work, .kind = FAULT_KILL, .at = 120};
 		struct outcome outcome;
-		MUST(inject_run(arguments, environ, f->output, &in_the_middle, &outcome));
+		MUST(inject_run(command.arguments, environ, f->output, &in_the_middle, &outcome));
+		command_free(&command);
 		if (outcome.code != 128 + 9) give_up(error_new(ERROR_FAILED, "%s ended before it was killed", name));
 		text_free(&outcome.words);
 	}
@@ -493,8 +508,9 @@ static long count_allocations(const struct faults *f, const char *const *argumen
 }
 
 static void run_scenario(struct faults *f, const struct scenario *scenario, int number) {
-	const char *arguments[MOST_ARGUMENTS] = {f->rung};
-	for (int i = 0; scenario->arguments[i]; i++) arguments[i + 1] = expand(f, scenario->arguments[i]);
+	struct command command;
+	command_make(f, scenario, &command);
+	const char *const *arguments = command.arguments;
 	make_before(f, scenario);
 	struct expected expected = {.before = digest_of(f->before, false), .untouched = digest_of(f->before, true)};
 	const struct fault none = {.below = f->work};
@@ -534,6 +550,7 @@ static void run_scenario(struct faults *f, const struct scenario *scenario, int 
 	text_free(&expected.after);
 	text_free(&expected.untouched);
 	text_free(&expected.output);
+	command_free(&command);
 }
 
 int main(int argc, char **argv) {
