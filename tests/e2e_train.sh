@@ -44,11 +44,27 @@ begun() { ls begun/step-*.state.safetensors >/dev/null 2>&1; }
 until begun || ! kill -0 $! 2>/dev/null; do :; done
 kill -9 $! 2>/dev/null
 wait $! 2>/dev/null
+# Without its run.json a folder may be another run's, and its only copy.
 cp -r begun lost
 rm lost/run.json
-ls lost >lost.files
-check 'the folder of another run that has lost its record' 1 '' 'belongs to recipe .* There is no run.json beside it' train --out lost --rate 0.01
-holds 'is left as it is' sh -c 'ls lost | cmp - lost.files'
+half=$(basename "$(ls lost/step-*.state.safetensors | tail -n 1)")
+mkdir halved weighed finished lab
+cp "lost/$half" halved
+cp "lost/${half/.state/}" weighed
+cp whole/model.safetensors finished
+echo '{}' >lab/plan.json
+for folder in lost halved weighed finished lab; do
+	cp -r $folder $folder.before
+	check "a folder with the files of another run, $folder" 3 '' "^error: $folder: holds .*, but no run.json .* take another folder" \
+		train --out $folder --rate 0.01
+	holds 'is left as it is' diff -r $folder $folder.before
+done
+check 'its own checkpoints are gone on from without it' 0 '^held-out loss' '' \
+	"$rung" train --corpus a.corpus "${small[@]}" --out lost
+holds 'to the same weights as ever' test "$(member mixed/run.json weights_hash)" = "$(member lost/run.json weights_hash)"
+cp -r whole changed
+: >changed/log.jsonl
+check 'a finished run whose learning curve was emptied' 3 '' 'remove its folder.*changed/log.jsonl: the hash' train --out changed
 cp -r begun noted
 state=$(ls noted/step-*.state.safetensors | tail -n 1)
 truncate -s 1000 "$state"

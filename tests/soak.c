@@ -323,5 +323,8 @@ int main(int argc, char **argv) {
 	const double begin = clock_seconds(), minutes = atof(argv[4]);
 	ladder_in_peace(&soak);
 	while (kills(&soak) < wanted || clock_seconds() - begin < 60 * minutes) one_lab(&soak);
-	return report(&soak, (clock_seconds() - begin) / 60);
+	const int code = report(&soak, (clock_seconds() - begin) / 60);
+	text_free(&soak.expected);
+	free(soak.peaks);
+	return code;
 }

@@ -105,8 +105,10 @@ static void poison_checkpoint(
 	must(optimizer_open(model_tensors(state.model), &state.optimizer));
 	must(train_id(config, info, false, id));
 	must(train_recipe(config, info, recipe));
+	struct machine machine;
+	machine_describe(&machine);
 	const struct checkpoint_owner owner = {
-	    .config = config, .corpus = info, .corpus_path = f->path, .id = id, .recipe = recipe};
+	    .config = config, .corpus = info, .corpus_path = f->path, .id = id, .recipe = recipe, .machine = &machine};
 	char *stem = path_join(folder, checkpoint_name(step, name));
 	must(checkpoint_read(stem, &state, &owner, false));
 	poison(model_parameters(state.model), model_tensors(state.model)->total);

@@ -131,7 +131,7 @@ static void children_that_do_not_go_are_ended(void **state) {
 	int lock, status;
 	waitpid(child, &status, WUNTRACED);
 	assert_true(WIFSTOPPED(status));
-	expect_success(lock_take(".", 0.02, &lock));
+	expect_success(lock_take(".", 0.2, &lock));
 	close(lock);
 	waitpid(child, &status, 0);
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);

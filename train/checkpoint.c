@@ -244,23 +244,6 @@ struct error *checkpoint_check(const char *stem, const char *recipe, int64_t ste
 	return error;
 }
 
-/* In the folder of this run's record a checkpoint of another run is damage. Without the record it may be the other one's
- * folder, and its only copy. */
-static struct error *check_owner(
-    const struct safetensors *rest, const char *path, const struct checkpoint_owner *owner, bool branch) {
-	const char *there;
-	TRY(safetensors_text(rest, path, "recipe", &there));
-	TRY(safetensors_text(rest, path, "id", &there));
-	struct error *error = check_text(rest, path, "recipe", owner->recipe, "recipe");
-	if (!error && !branch) error = check_text(rest, path, "id", owner->id, "run");
-	if (!error || branch || owner->recorded) return error;
-	struct error *foreign = error_new(
-	    ERROR_FAILED, "%s. There is no run.json beside it: take another folder, or remove what lies in this one",
-	    error->message);
-	error_free(error);
-	return foreign;
-}
-
 struct error *checkpoint_read(
     const char *stem, struct train_state *state, const struct checkpoint_owner *owner, bool branch) {
 	char *weights_path = with_suffix(stem, WEIGHTS_SUFFIX), *state_path = with_suffix(stem, STATE_SUFFIX);
@@ -273,7 +256,8 @@ struct error *checkpoint_read(
 	error = read_pair(weights_path, state_path, &weights, &rest);
 	if (error) goto done;
 
-	error = check_owner(&rest, state_path, owner, branch);
+	error = check_text(&rest, state_path, "recipe", owner->recipe, "recipe");
+	if (!error && !branch) error = check_text(&rest, state_path, "id", owner->id, "run");
 	int64_t step;
 	if (!error) error = read_step(&rest, state_path, &step);
 	struct kernel_choice kernels;

@@ -154,6 +154,7 @@ static struct error *job_file_read(
 	file->folder = slash ? strndup(path, (size_t)(slash - path)) : strdup(".");
 	if (!file->folder) return error_memory(strlen(path));
 	job->folder = file->folder;
+	job->own_folder = true;
 	TRY(json_get_text(file->root, "corpus", path, &options->corpus));
 	const cJSON *config = cJSON_GetObjectItemCaseSensitive(file->root, "config");
 	if (!cJSON_IsObject(config)) return error_new(ERROR_DATA, "%s: has no object \"config\"", path);
@@ -363,6 +364,7 @@ static struct error *sample(const struct sample_options *options, const struct o
 	uint16_t *prompt = NULL;
 	size_t count = 0;
 	struct text text = {0};
+	interrupt_watch();
 	struct error *error = one_checkpoint(operands);
 	if (!error) error = open_both(operands->items[0], options->corpus, &model, &corpus);
 	if (error) goto done;
@@ -372,7 +374,6 @@ static struct error *sample(const struct sample_options *options, const struct o
 	if (!error && count == 0)
 		error = error_new(ERROR_USAGE, "--prompt has nothing that the tokenizer knows; give it some text");
 	if (error) goto done;
-	interrupt_watch();
 	error = train_generate(
 	    model, corpus, prompt, count, options->tokens, options->temperature, (uint64_t)options->seed, &text);
 	if (!error) printf("%s%s%s\n", begin, symbols ? " " : "", text.data ? text.data : "");

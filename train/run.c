@@ -1,6 +1,7 @@
 /* The loop: batches, steps, the learning curve, checkpoints, and the record at the end. */
 #include "train/state.h"
 
+#include <dirent.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,11 +117,45 @@ static struct error *choose_kernels(struct run *run) {
 	return model_use_kernels(model, choice);
 }
 
+/* A folder without a record, and without a checkpoint of this run, must hold nothing that looks like another's: it may be the
+ * only copy. */
+static struct error *check_nobodys(const char *folder) {
+	DIR *directory = opendir(folder);
+	if (!directory) return error_system("read the folder", folder);
+	struct error *error = NULL;
+	for (const struct dirent *entry; !error && (entry = readdir(directory));) {
+		static const char *const signs[] = {"step-", "branch-", "model.safetensors", "log.jsonl", "plan.json"};
+		for (size_t i = 0; i < COUNT_OF(signs) && !error; i++)
+			if (strncmp(entry->d_name, signs[i], strlen(signs[i])) == 0)
+				error = error_new(
+				    ERROR_DATA,
+				    "%s: holds %s, but no run.json that says that it is of this run; take another folder, or remove "
+				    "what lies in this one",
+				    folder, entry->d_name);
+	}
+	closedir(directory);
+	return error;
+}
+
+/* Says in the folder that it is this run's. A run that fails before there is anything to go on with leaves it to others. */
+static struct error *claim(struct run *run) {
+	if (run->recorded) return NULL;
+	TRY(record_write(
+	    run->job->folder, &run->owner, run->job->trunk, RECORD_RUNNING, model_kernels(run->state.model), NULL));
+	run->recorded = true;
+	return NULL;
+}
+
 /* From the run's own latest checkpoint, else from the trunk's branch, else from the beginning. */
 static struct error *begin(struct run *run) {
 	bool found;
 	struct error *damage = NULL;
 	TRY(checkpoint_latest(run->job->folder, &run->state, &run->owner, &found, &damage));
+	if (!found && !run->recorded && !run->job->own_folder) {
+		struct error *error = check_nobodys(run->job->folder);
+		if (error) error_free(damage);
+		TRY(error);
+	}
 	if (damage) {
 		char message[1200];
 		snprintf(
@@ -238,6 +273,7 @@ static void report_progress(struct run *run) {
 static struct error *leave_branch(struct run *run) {
 	for (int i = 0; i < run->job->branch_count; i++) {
 		if (run->job->branches[i] != run->state.step) continue;
+		TRY(claim(run));
 		char *path = train_branch_path(run->job->folder, run->state.step), *stem = path ? stem_of(path) : NULL;
 		struct error *error =
 		    stem ? checkpoint_write(stem, &run->state, &run->owner) : error_memory(strlen(run->job->folder));
@@ -288,6 +324,7 @@ static struct error *diverge(
 	    .smoothed = smoothed,
 	    .lowest = state->lowest};
 	if (state->loss_count) add_log_line(run, norm, NAN, NAN);
+	TRY(claim(run));
 	TRY(write_log(run));
 	TRY(keep_last_good(run, reason == DIVERGED_SPIKE ? state->settled : state->proven, result->end.checkpoint));
 	TRY(finish(run, result));
@@ -340,11 +377,7 @@ static struct error *one_step(struct run *run, struct train_result *result, doub
 
 static struct error *save(struct run *run) {
 	run->state.seconds = seconds_spent(run);
-	/* Only now is there something to go on with: a run that fails before leaves its folder to others. */
-	if (!run->recorded)
-		TRY(record_write(
-		    run->job->folder, &run->owner, run->job->trunk, RECORD_RUNNING, model_kernels(run->state.model), NULL));
-	run->recorded = true;
+	TRY(claim(run));
 	TRY(checkpoint_save(run->job->folder, &run->state, &run->owner));
 	run->saved = run->state.step;
 	TRY(write_log(run));
@@ -393,6 +426,7 @@ static struct error *loop(struct run *run, struct train_result *result) {
 		if (now - run->checkpointed >= run->job->checkpoint_seconds) TRY(save(run));
 	}
 	report_progress(run);
+	TRY(claim(run));
 	return write_log(run);
 }
 
@@ -433,6 +467,8 @@ static struct error *run_in_folder(struct run *run, struct train_result *result)
 	enum record_status status;
 	TRY(record_read(job->folder, run->id, &status, result));
 	if (status == RECORD_DONE) {
+		TRY(error_within(
+		    train_log_check(job->folder, result), "the run is done; to have it trained again, remove its folder"));
 		checkpoint_remove_all(job->folder); /* should it have been killed between its record and this */
 		return NULL;
 	}
@@ -448,7 +484,6 @@ static struct error *run_in_folder(struct run *run, struct train_result *result)
 	    .corpus_path = job->corpus_path,
 	    .id = run->id,
 	    .recipe = run->recipe,
-	    .recorded = status == RECORD_RUNNING,
 	    .machine = &run->machine};
 	run->last_step = job->trunk ? job->branches[job->branch_count - 1] : run->steps.total;
 	run->recorded = status == RECORD_RUNNING;

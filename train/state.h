@@ -122,7 +122,6 @@ struct checkpoint_owner {
 	const char *corpus_path;
 	const char *id;     /* of the run */
 	const char *recipe; /* of its trunk */
-	bool recorded;      /* the folder holds this run's record */
 	const struct machine *machine;
 };
 

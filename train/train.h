@@ -110,7 +110,8 @@ struct train_job {
 	const char *start;       /* a branch checkpoint of the trunk to begin from when the folder has none; NULL: step 0 */
 	const int64_t *branches; /* steps at which a trunk leaves a branch checkpoint, ascending */
 	int branch_count;
-	bool trunk; /* stop at the last branch: no cooldown, no final loss */
+	bool trunk;      /* stop at the last branch: no cooldown, no final loss */
+	bool own_folder; /* nobody else's files can lie in it, as its name is the run's: what does is damage */
 	double checkpoint_seconds;
 	struct kernel_wish kernels;
 	int threads;                       /* at most one for each micro-batch of 256 tokens is of use; 0 and 1 are one */
