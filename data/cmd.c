@@ -7,7 +7,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 static void print_help(const char *usage, const struct option_row *rows, size_t count) {
 	struct text text = {0};
@@ -127,18 +126,6 @@ static void print_report(const struct import_options *options, const struct impo
 		    report->input.first_skipped);
 }
 
-/* The corpus would take the place of its own text. */
-static struct error *check_out(const char *out, const struct operands *operands) {
-	struct stat there, text;
-	if (stat(out, &there)) return NULL;
-	for (int i = 0; i < operands->count; i++)
-		if (stat(operands->items[i], &text) == 0 && text.st_dev == there.st_dev && text.st_ino == there.st_ino)
-			return error_new(
-			    ERROR_USAGE, "--out %s: is the text %s itself; name another file for the corpus", out,
-			    operands->items[i]);
-	return NULL;
-}
-
 static struct error *import_command(int argc, char **argv) {
 	struct import_options options;
 	struct operands operands;
@@ -157,8 +144,6 @@ static struct error *import_command(int argc, char **argv) {
 		    ERROR_USAGE, "no text is named: rung data import PATH... --out %s; '-' is standard input", options.out);
 		goto done;
 	}
-	error = check_out(options.out, &operands);
-	if (error) goto done;
 	interrupt_watch();
 	struct watch watch = {0};
 	struct import_report report;

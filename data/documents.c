@@ -293,6 +293,12 @@ static struct error *read_file(struct reader *reader, const struct source_file *
 		skip(reader->report, file->path);
 		goto done;
 	}
+	if (reader->options->out && input_is(input, reader->options->out)) {
+		error = error_new(
+		    ERROR_USAGE, "--out %s: is the text %s itself, whose place the corpus would take; name another file",
+		    reader->options->out, input_name(input));
+		goto done;
+	}
 	if (!text && !reader->options->binary) {
 		error = error_new(
 		    ERROR_DATA, "%s: has zero bytes, so it is not text; with --tokenizer byte any bytes are fine",

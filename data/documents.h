@@ -8,6 +8,7 @@ struct documents_options {
 	bool jsonl;        /* every file is JSON lines, whatever its name */
 	bool binary;       /* files that are named one by one may hold any bytes, zeros too */
 	const char *field; /* the member of a JSON line that is the text */
+	const char *out;   /* the file that all this is for, which would take the place of a text that it is; NULL: none */
 };
 
 /* Who takes the documents in, in order. The first three return errors to stop. */

@@ -254,7 +254,7 @@ struct error *import_text(
 		error = error_new(ERROR_USAGE, "--field is empty; name the member of a JSON line that is the text");
 	if (error) goto done;
 	bool fold = import->tokenizer.kind == TOKENIZER_CHAR;
-	struct documents_options documents = {options->jsonl, !fold, options->field};
+	struct documents_options documents = {options->jsonl, !fold, options->field, options->out};
 	error = gather(paths, count, &documents, fold, options->out, progress, &import->gathered);
 	if (error) goto done;
 	error =

@@ -221,6 +221,12 @@ struct error *input_read(struct input *input, void *bytes, size_t room, size_t *
 	return NULL;
 }
 
+bool input_is(const struct input *input, const char *path) {
+	struct stat here, there;
+	return fstat(input->file, &here) == 0 && stat(path, &there) == 0 && S_ISREG(here.st_mode) &&
+	       here.st_dev == there.st_dev && here.st_ino == there.st_ino;
+}
+
 const char *input_name(const struct input *input) {
 	return input->name;
 }

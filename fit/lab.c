@@ -12,6 +12,11 @@
 
 /* ------------------------------------------------------------------------------------------------------------- logs --- */
 
+bool lab_record_is(const cJSON *record, const char *id) {
+	const char *own = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(record, "id"));
+	return !own || strcmp(own, id) == 0;
+}
+
 const char *lab_log_hash(const cJSON *record) {
 	const cJSON *result = cJSON_GetObjectItemCaseSensitive(record, "result");
 	return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(result, "log_hash"));
@@ -29,25 +34,31 @@ struct error *lab_log_check(const char *path, const struct text *log, const char
 
 /* ------------------------------------------------------------------------------------------------------------ table --- */
 
-/* Columns of points.csv and where the record has them. */
+/* Columns of points.csv and where the record has them: a member, or a multiple of the product of two. */
 static const struct {
-	const char *column, *object, *key;
+	const char *column, *object, *key, *object2, *key2;
+	double times;
 } columns[] = {
-    {"width", "config", "width"},
-    {"depth", "config", "depth"},
-    {"context", "config", "context"},
-    {"seed", "config", "seed"},
-    {"vocab", "shape", "vocab"},
-    {"N", "shape", "N"},
-    {"N_matmul", "shape", "N_matmul"},
-    {"N_all", "shape", "N_all"},
-    {"D", "result", "tokens"},
-    {"steps", "result", "steps"},
-    {"C", "result", "flops"},
-    {"loss", "result", "loss"},
-    {"loss_error", "result", "loss_error"},
-    {"bits_per_byte", "result", "bits_per_byte"},
+    {"width", "config", "width", NULL, NULL, 1},
+    {"depth", "config", "depth", NULL, NULL, 1},
+    {"context", "config", "context", NULL, NULL, 1},
+    {"batch_tokens", "config", "batch", "config", "context", 1},
+    {"seed", "config", "seed", NULL, NULL, 1},
+    {"vocab", "shape", "vocab", NULL, NULL, 1},
+    {"N", "shape", "N", NULL, NULL, 1},
+    {"N_matmul", "shape", "N_matmul", NULL, NULL, 1},
+    {"N_all", "shape", "N_all", NULL, NULL, 1},
+    {"D", "result", "tokens", NULL, NULL, 1},
+    {"steps", "result", "steps", NULL, NULL, 1},
+    {"C", "result", "flops", NULL, NULL, 1},
+    {"C_6ND", "result", "tokens", "shape", "N", 6},
+    {"loss", "result", "loss", NULL, NULL, 1},
+    {"loss_error", "result", "loss_error", NULL, NULL, 1},
+    {"bits_per_byte", "result", "bits_per_byte", NULL, NULL, 1},
 };
+
+/* What a fit would otherwise take from a column that is called something like it. */
+static const char *const needed[] = {"id", "N", "D", "C", "loss"};
 
 /* A run that has come to its end. */
 struct known_run {
@@ -60,21 +71,31 @@ struct known_run {
 struct known_runs {
 	struct known_run *items; /* ascending in id */
 	size_t count, capacity;
+	size_t damaged; /* records that are, or are of another run than the folder's name says */
 };
 
 static int by_id(const void *a, const void *b) {
 	return strcmp(((const struct known_run *)a)->id, ((const struct known_run *)b)->id);
 }
 
+static const cJSON *member_of(const cJSON *record, const char *object, const char *key) {
+	return cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(record, object), key);
+}
+
+/* NaN also for the string that json_add_number makes of it. */
+static double number_of(const cJSON *member) {
+	return cJSON_IsNumber(member) ? member->valuedouble : NAN;
+}
+
 /* Of a run that diverged the table has the plan's numbers, and NaN for its loss. */
 static void take_values(const cJSON *record, bool diverged, struct known_run *run) {
 	for (size_t c = 0; c < COUNT_OF(columns); c++) {
-		const cJSON *object = cJSON_GetObjectItemCaseSensitive(record, columns[c].object);
-		const cJSON *member = cJSON_GetObjectItemCaseSensitive(object, columns[c].key);
+		const cJSON *member = member_of(record, columns[c].object, columns[c].key);
+		const cJSON *factor = columns[c].key2 ? member_of(record, columns[c].object2, columns[c].key2) : NULL;
 		const bool measured = strcmp(columns[c].object, "result") == 0;
-		run->known[c] = member && (!diverged || !measured || strcmp(columns[c].column, "loss") == 0);
-		run->values[c] =
-		    cJSON_IsNumber(member) ? member->valuedouble : NAN; /* what json_add_number makes of NaN, too */
+		run->known[c] = member && (factor || !columns[c].key2) &&
+		                (!diverged || !measured || strcmp(columns[c].column, "loss") == 0);
+		run->values[c] = columns[c].times * number_of(member) * (factor ? number_of(factor) : 1);
 	}
 }
 
@@ -82,12 +103,14 @@ static struct error *add_run(const char *path, const char *id, struct known_runs
 	cJSON *record = NULL;
 	struct error *error = json_read_sealed(path, SEALED_RECORD, &record);
 	if (error && error->kind != ERROR_DATA) return error;
-	error_free(error); /* a damaged record says nothing; 'rung sweep' sets it aside */
+	const bool believed = !error && lab_record_is(record, id);
+	runs->damaged += !believed;
+	error_free(error);
 	error = NULL;
 	const char *kind = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(record, "kind"));
 	const char *status = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(record, "status"));
 	const bool done = status && strcmp(status, "done") == 0, diverged = status && strcmp(status, "diverged") == 0;
-	if (kind && strcmp(kind, "run") == 0 && (done || diverged)) {
+	if (believed && kind && strcmp(kind, "run") == 0 && (done || diverged)) {
 		error = array_reserve((void **)&runs->items, &runs->capacity, runs->count + 1, sizeof *runs->items);
 		if (!error) {
 			struct known_run *run = &runs->items[runs->count++];
@@ -135,21 +158,30 @@ static struct error *check_row(
 	for (size_t c = 0; c < COUNT_OF(columns); c++) {
 		double value;
 		if (at[c] < 0 || !run->known[c]) continue;
-		if (!field_number(&rows->fields[at[c]], false, &value)) continue; /* whoever reads the table tells */
-		if (same(value, run->values[c])) continue;
-		char found[HUMAN_SIZE], known[HUMAN_SIZE];
+		if (field_number(&rows->fields[at[c]], true, &value) && same(value, run->values[c])) continue;
+		char buffer[HUMAN_SIZE], found[SHOWN_SIZE], known[HUMAN_SIZE];
+		shown(field_text(&rows->fields[at[c]], buffer), found);
 		return error_new(
 		    ERROR_DATA,
 		    "%s: line %zu: %s is %s, but the record of that run, runs/%s/run.json, says %s; 'rung sweep --lab %s' "
 		    "writes the table anew, and a copy of it elsewhere is taken as it is",
-		    rows->name, line, columns[c].column, number_text(value, found), run->id, number_text(run->values[c], known),
-		    lab);
+		    rows->name, line, columns[c].column, found, run->id, number_text(run->values[c], known), lab);
 	}
 	return NULL;
 }
 
-static struct error *check_rows(const char *lab, struct rows *rows, struct known_runs *runs) {
+/* *strangers: rows without a record that could vouch for them. */
+static struct error *check_rows(const char *lab, struct rows *rows, struct known_runs *runs, size_t *strangers) {
 	int at[COUNT_OF(columns)], id_at;
+	for (size_t i = 0; i < COUNT_OF(needed); i++) {
+		TRY(column_named(rows, needed[i], &id_at));
+		if (id_at < 0)
+			return error_new(
+			    ERROR_DATA,
+			    "%s: there is no column '%s', but the lab has records; 'rung sweep --lab %s' writes the table anew, "
+			    "and a copy of it elsewhere is taken as it is",
+			    rows->name, needed[i], lab);
+	}
 	TRY(column_named(rows, "id", &id_at));
 	for (size_t c = 0; c < COUNT_OF(columns); c++) TRY(column_named(rows, columns[c].column, &at[c]));
 	for (;;) {
@@ -159,12 +191,18 @@ static struct error *check_rows(const char *lab, struct rows *rows, struct known
 		if (line == 0) return NULL;
 		const bool whole = !bad;
 		error_free(bad);
-		if (!whole || id_at < 0) continue;
+		if (!whole) continue; /* whoever reads the table tells */
 		char buffer[HUMAN_SIZE];
 		struct known_run wanted = {0};
 		snprintf(wanted.id, sizeof wanted.id, "%s", field_text(&rows->fields[id_at], buffer));
 		struct known_run *run = runs->count ? bsearch(&wanted, runs->items, runs->count, sizeof wanted, by_id) : NULL;
+		*strangers += !run;
 		if (!run) continue;
+		if (run->seen)
+			return error_new(
+			    ERROR_DATA,
+			    "%s: line %zu: the run %s stands there a second time; 'rung sweep --lab %s' writes the table anew",
+			    rows->name, line, run->id, lab);
 		run->seen = true;
 		TRY(check_row(rows, at, run, line, lab));
 	}
@@ -175,16 +213,20 @@ struct error *lab_points_check(const char *lab, const char *path, const struct t
 	struct rows rows = {0};
 	char *copy = array_new(table->length + 1, 1); /* rows are taken apart in place */
 	struct error *error = copy ? read_runs(lab, &runs) : error_memory(table->length + 1);
-	if (error || runs.count == 0) goto done;
+	if (error || runs.count + runs.damaged == 0) goto done;
 	if (table->length) memcpy(copy, table->data, table->length);
 	error = rows_open(&rows, path, copy, table->length);
-	if (!error) error = check_rows(lab, &rows, &runs);
-	size_t missing = 0;
+	size_t missing = 0, strangers = 0;
+	if (!error) error = check_rows(lab, &rows, &runs, &strangers);
 	for (size_t i = 0; i < runs.count; i++) missing += !runs.items[i].seen;
 	if (!error && missing)
 		text_add(
 		    notes, "%zu run%s of %s %s finished but not in its points.csv; 'rung sweep --lab %s' writes it anew\n",
 		    missing, missing == 1 ? "" : "s", lab, missing == 1 ? "is" : "are", lab);
+	if (!error && strangers)
+		text_add(
+		    notes, "no record vouches for %zu row%s of %s; damaged records of runs: %zu\n", strangers,
+		    strangers == 1 ? "" : "s", path, runs.damaged);
 	rows_close(&rows);
 done:
 	free(copy);

@@ -433,6 +433,19 @@ struct error *fit_points_parse(
 	return error;
 }
 
+/* A lab's table, be it named by the lab (not NULL) or by itself. */
+static struct error *check_against_lab(
+    const char *lab, const char *file, const struct text *table, struct text *notes) {
+	if (lab) return lab_points_check(lab, file, table, notes);
+	const char *slash = strrchr(file, '/'), *name = slash ? slash + 1 : file;
+	if (strcmp(name, "points.csv") != 0) return NULL;
+	char *folder = slash == file ? strdup("/") : slash ? strndup(file, (size_t)(slash - file)) : strdup(".");
+	if (!folder) return error_memory(strlen(file));
+	struct error *error = lab_points_check(folder, file, table, notes);
+	free(folder);
+	return error;
+}
+
 struct error *fit_points_read(const char *path, const struct fit_input *input, struct fit_points *points) {
 	struct stat status;
 	bool standard = strcmp(path, "-") == 0;
@@ -450,7 +463,7 @@ struct error *fit_points_read(const char *path, const struct fit_input *input, s
 		    path);
 	if (!error && standard) error = file_read_open(STDIN_FILENO, file, MOST_BYTES, &text);
 	if (!error && !standard) error = file_read(file, MOST_BYTES, &text);
-	if (!error && folder) error = lab_points_check(path, file, &text, &notes);
+	if (!error && !standard) error = check_against_lab(folder ? path : NULL, file, &text, &notes);
 	if (!error) error = parse(file, text.data, text.length, input, points);
 	if (!error && notes.length) text_add_bytes(&points->notes, notes.data, notes.length);
 	if (!error && points->notes.failed) {

@@ -389,6 +389,10 @@ static struct error *read_runs(const char *folder, struct report_lab *lab) {
 		if (!file_exists(path.data)) continue;
 		cJSON *record = NULL;
 		error = json_read_sealed(path.data, SEALED_RECORD, &record);
+		if (!error && !lab_record_is(record, names[i]->d_name)) {
+			error = error_new(ERROR_DATA, "%s is the record of another run", path.data);
+			cJSON_Delete(record);
+		}
 		if (error && error->kind != ERROR_DATA) goto done;
 		if (error) {
 			note(lab, error);

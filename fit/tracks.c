@@ -109,6 +109,9 @@ static struct error *read_run(const char *folder, bool trunk, struct lab_curves 
 	const size_t before = curves->count;
 	struct error *error = !record_path || !log_path ? error_memory(strlen(folder) + 16) : NULL;
 	if (!error && file_exists(record_path)) error = json_read_sealed(record_path, SEALED_RECORD, &record);
+	const char *slash = strrchr(folder, '/');
+	if (!error && record && !lab_record_is(record, slash ? slash + 1 : folder))
+		error = error_new(ERROR_DATA, "%s: is the record of another run", record_path);
 	if (!error && record) {
 		const char *kind = cJSON_GetStringValue(member_of(record, "kind"));
 		const char *status = cJSON_GetStringValue(member_of(record, "status"));

@@ -36,7 +36,17 @@ ln -s own.txt link.txt
 for out in own.txt link.txt ./own.txt; do
 	check "a text as its own corpus, $out" 2 '' "--out $out: is the text own.txt itself" import own.txt --out "$out"
 done
+check 'read from standard input' 2 '' '--out own.txt: is the text standard input itself' sh -c "'$rung' data import - --out own.txt <own.txt"
+cp -r texts mine
+first=$(find mine -type f | sort | head -n 1)
+check 'as one of a folder' 2 '' "--out $first: is the text $first itself" import mine --out "$first"
+ln -s ../own.txt mine/zz.txt
+check 'through a link in a folder' 2 '' '--out own.txt: is the text mine/zz.txt itself' import mine --out own.txt
+rm mine/zz.txt
 holds 'is left as it was' cmp one.txt own.txt
+holds 'and the folder' diff -r texts mine
+import mine --out mine/own.corpus >/dev/null 2>&1
+check 'a corpus in the folder of its texts can be made again' 0 '' '' import mine --out mine/own.corpus
 check 'a folder' 0 '^folder.corpus: char, V = 96$' '' import texts --out folder.corpus
 check 'info checks every frame' 0 'frames +[0-9]+ of train, 1 held out: all checked' '' "$rung" data info folder.corpus
 wanted=$(hash_of folder.corpus)

@@ -31,31 +31,51 @@ static struct error *check(const char *folder, const char *columns, const char *
 	return error;
 }
 
-#define COLUMNS "id,width,seed,N,D,loss,loss_error,fit"
+#define COLUMNS "id,width,seed,N,D,loss,loss_error,fit,C,C_6ND"
 
 static void a_table_that_contradicts_its_records(void **state) {
 	(void)state;
 	char *folder = folder_temporary();
 	struct text notes = {0};
 	put_full(folder, RUN, "done", "2.5");
-	expect_success(check(folder, COLUMNS, RUN ",16,1,3072,102400,2.5,nan,1", &notes));
+	expect_success(check(folder, COLUMNS, RUN ",16,1,3072,102400,2.5,nan,1,1e9,1887436800", &notes));
 	static const struct {
 		const char *row, *words;
 	} wrong[] = {
-	    {RUN ",16,1,3072,102400,2.6,nan,1",
+	    {RUN ",16,1,3072,102400,2.6,nan,1,1e9,1887436800",
 	     "LAB/points.csv: line 2: loss is 2.6, but the record of that run, runs/" RUN "/run.json, says 2.5"},
-	    {RUN ",16,1,3072,102400,nan,nan,1", "loss is nan, but"},
-	    {RUN ",16,1,3072,102401,2.5,nan,1", "D is 102401, but"},
-	    {RUN ",16,1,3073,102400,2.5,nan,1", "N is 3073, but"},
-	    {RUN ",32,1,3072,102400,2.5,nan,1", "width is 32, but"},
-	    {RUN ",16,2,3072,102400,2.5,nan,1", "seed is 2, but"},
-	    {RUN ",16,1,3072,102400,2.5,0.1,1", "loss_error is 0.1, but"},
+	    {RUN ",16,1,3072,102400,nan,nan,1,1e9,1887436800", "loss is nan, but"},
+	    {RUN ",16,1,3072,102401,2.5,nan,1,1e9,1887436800", "D is 102401, but"},
+	    {RUN ",16,1,3073,102400,2.5,nan,1,1e9,1887436800", "N is 3073, but"},
+	    {RUN ",32,1,3072,102400,2.5,nan,1,1e9,1887436800", "width is 32, but"},
+	    {RUN ",16,2,3072,102400,2.5,nan,1,1e9,1887436800", "seed is 2, but"},
+	    {RUN ",16,1,3072,102400,2.5,0.1,1,1e9,1887436800", "loss_error is 0.1, but"},
 	};
 	for (size_t i = 0; i < COUNT_OF(wrong); i++)
 		expect_failure(check(folder, COLUMNS, wrong[i].row, &notes), ERROR_DATA, wrong[i].words);
+	expect_failure(
+	    check(folder, COLUMNS, RUN ",16,1,3072,102400,2.5,nan,1,1e9,1887436801", &notes), ERROR_DATA, "C_6ND is ");
+	/* As the fit would read it, or could not. */
+	expect_success(check(folder, COLUMNS, RUN ",16,1,3.072K,102.4k,2.5,,1,1e9,1887436800", &notes));
+	expect_failure(
+	    check(folder, COLUMNS, RUN ",16,1,99K,102400,2.5,nan,1,1e9,1887436800", &notes), ERROR_DATA, "N is 99K, but");
+	expect_failure(
+	    check(folder, COLUMNS, RUN ",wide,1,3072,102400,2.5,nan,1,1e9,1887436800", &notes), ERROR_DATA,
+	    "width is wide");
+	expect_failure(
+	    check(
+	        folder, COLUMNS,
+	        RUN ",16,1,3072,102400,2.5,nan,1,1e9,1887436800\n" RUN ",16,1,3072,102400,2.5,nan,1,1e9,1887436800",
+	        &notes),
+	    ERROR_DATA, "line 3: the run " RUN " stands there a second time");
+	static const char *const renamed[] = {
+	    "ID,N,D,C,loss", "id,params,D,C,loss", "id,N,tokens,C,loss", "id,N,D,flops,loss", "id,N,D,C,val_loss"};
+	for (size_t i = 0; i < COUNT_OF(renamed); i++)
+		expect_failure(
+		    check(folder, renamed[i], RUN ",3072,102400,1e9,1.5", &notes), ERROR_DATA, "there is no column '");
 	/* What no record knows, and what is the user's to decide. */
-	expect_success(check(folder, COLUMNS, RUN ",16,1,3072,102400,2.5,nan,0", &notes));
-	expect_success(check(folder, "loss,id,mine", "2.5000000000000001," RUN ",7", &notes));
+	expect_success(check(folder, COLUMNS, RUN ",16,1,3072,102400,2.5,nan,0,1e9,1887436800", &notes));
+	expect_success(check(folder, "loss,id,mine,C,D,N", "2.5000000000000001," RUN ",7,1,102400,3072", &notes));
 	assert_int_equal(notes.length, 0);
 	folder_remove(folder);
 }
@@ -65,14 +85,24 @@ static void runs_that_the_table_lacks(void **state) {
 	char *folder = folder_temporary();
 	struct text notes = {0};
 	put_full(folder, RUN, "done", "2.5");
-	expect_success(check(folder, COLUMNS, OTHER ",16,1,1,1,1,1,1", &notes)); /* a row without a record stands */
+	expect_success(check(folder, COLUMNS, OTHER ",16,1,1,1,1,1,1,1,1", &notes)); /* a row without a record stands */
 	assert_non_null(strstr(notes.data, "1 run of "));
+	assert_non_null(strstr(notes.data, "no record vouches for 1 row of LAB/points.csv; damaged records of runs: 0"));
 	text_clear(&notes);
 	/* Neither is finished: one is under way, one is damaged. */
 	put_full(folder, RUN, "running", "2.5");
 	put_text(folder, "runs/" OTHER "/run.json", "{");
-	expect_success(check(folder, COLUMNS, RUN ",16,1,3072,102400,2.6,nan,1", &notes));
-	assert_int_equal(notes.length, 0);
+	expect_success(check(folder, COLUMNS, RUN ",16,1,3072,102400,2.6,nan,1,1e9,1887436800", &notes));
+	assert_non_null(strstr(notes.data, "no record vouches for 1 row of LAB/points.csv; damaged records of runs: 1"));
+	assert_null(strstr(notes.data, "finished"));
+	text_clear(&notes);
+	/* A whole record of another run says nothing of this one. */
+	text_clear(&notes);
+	put_text(
+	    folder, "runs/" RUN "/run.json",
+	    "{\"format\": 1, \"id\": \"" OTHER "\", \"kind\": \"run\", \"status\": \"done\", \"result\": {\"loss\": 9}}");
+	expect_success(check(folder, COLUMNS, RUN ",16,1,3072,102400,2.6,nan,1,1e9,1887436800", &notes));
+	assert_non_null(strstr(notes.data, "damaged records of runs: 2"));
 	text_free(&notes);
 	folder_remove(folder);
 }
@@ -83,8 +113,9 @@ static void a_run_that_diverged(void **state) {
 	char *folder = folder_temporary();
 	struct text notes = {0};
 	put_full(folder, RUN, "diverged", "\"nan\"");
-	expect_success(check(folder, COLUMNS, RUN ",16,1,3072,204800,nan,nan,0", &notes));
-	expect_failure(check(folder, COLUMNS, RUN ",16,1,3072,204800,2.5,nan,1", &notes), ERROR_DATA, "loss is 2.5, but");
+	expect_success(check(folder, COLUMNS, RUN ",16,1,3072,204800,nan,nan,0,1e9,1", &notes));
+	expect_failure(
+	    check(folder, COLUMNS, RUN ",16,1,3072,204800,2.5,nan,1,1e9,1", &notes), ERROR_DATA, "loss is 2.5, but");
 	assert_int_equal(notes.length, 0);
 	folder_remove(folder);
 }
@@ -145,6 +176,11 @@ static void curves_that_were_changed_are_passed_over(void **state) {
 	expect_curves(folder, 1, 3, 2);
 	put_trunks(folder, 4, false);
 	expect_curves(folder, 4, 0, 8);
+	/* A whole trunk of another ladder. */
+	put_text(
+	    folder, "runs/0000000000000002/run.json",
+	    "{\"format\": 1, \"id\": \"" RUN "\", \"kind\": \"trunk\", \"status\": \"done\", \"shape\": {\"N\": 5}}");
+	expect_curves(folder, 3, 1, 6);
 	/* Older records know no hash: a line that is none is told as well. */
 	put_trunks(folder, 4, true);
 	put_text(folder, "runs/0000000000000001/log.jsonl", ROWS "{broken\n");
@@ -181,17 +217,21 @@ static void every_reader_refuses(void **state) {
 	char *folder = folder_temporary();
 	put_full(folder, RUN, "done", "2.5");
 	struct text table = {0};
-	text_add(&table, "%s" RUN ",16,1,128,96,1024,1,3072,4608,6144,102400,100,1e9,1e9,2.6,nan,nan,1,\n", header);
+	text_add(&table, "%s" RUN ",16,1,128,96,1024,1,3072,4608,6144,102400,100,1e9,1887436800,2.6,nan,nan,1,\n", header);
 	put_text(folder, "points.csv", table.data);
-	text_free(&table);
 	struct fit_points points;
 	struct report_lab lab;
 	const struct fit_input input = {0};
 	expect_failure(fit_points_read(folder, &input, &points), ERROR_DATA, "loss is 2.6, but");
 	expect_failure(report_lab_read(folder, &lab), ERROR_DATA, "loss is 2.6, but");
-	/* The table by itself is taken as it is. */
 	struct text path = {0};
 	text_add(&path, "%s/points.csv", folder);
+	expect_failure(fit_points_read(path.data, &input, &points), ERROR_DATA, "loss is 2.6, but");
+	/* A copy is taken as it is. */
+	text_clear(&path);
+	text_add(&path, "%s/copy.csv", folder);
+	put_text(folder, "copy.csv", table.data);
+	text_free(&table);
 	expect_success(fit_points_read(path.data, &input, &points));
 	assert_true(points.items[0].loss == 2.6);
 	fit_points_free(&points);
