@@ -104,7 +104,7 @@ holds 'no checkpoint of a finished run stays behind' sh -c '! ls killed/step-* 2
 
 check 'Ctrl-C' 130 '' '^error: interrupted at step [0-9]+ of [0-9]+; the same command goes on' signalled INT \
 	"$rung" train --corpus a.corpus --width 64 --tokens 30K --out stop --quiet --depth 8 --context 64 --batch 1 --kernels plain
-check 'a terminal that hangs up' 130 '' '^error: interrupted at step [0-9]+ of [0-9]+; the same command goes on' signalled HUP \
+check 'a terminal that hangs up' 130 '' '^error: interrupted at step [0-9]+ of [0-9]+; the same command goes on' signalled HUP env --default-signal=HUP \
 	"$rung" train --corpus a.corpus --width 64 --tokens 30K --out stop --quiet --depth 8 --context 64 --batch 1 --kernels plain
 check 'one that hangs up under nohup' 0 '^held-out loss' '' signalled HUP env --ignore-signal=HUP \
 	"$rung" train --corpus a.corpus "${small[@]}" --out nohup
