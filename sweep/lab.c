@@ -82,6 +82,8 @@ static struct error *open_corpus(struct lab *lab, const char *plan_name, bool fr
 		lab->lost = error;
 		return NULL;
 	}
+	if (error && error->kind == ERROR_DATA && plan->source)
+		return error_within(error, "remove %s to have it made again", lab->corpus_path);
 	if (error) return error;
 	lab->info = *corpus_info(lab->corpus);
 	TRY(plan_check_hash(plan, plan_name, lab->corpus_path, &lab->info));

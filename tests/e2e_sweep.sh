@@ -125,6 +125,12 @@ check 'a changed learning curve is made again' 0 '^12 of 12 runs done, 0 of them
 holds 'to the same bytes' cmp "$scratch/log.jsonl" "$trunk/log.jsonl"
 holds 'what it was is kept' grep -q '"loss": 7' "$trunk/log.jsonl.damaged"
 
+# The built-in source: it can be made again.
+printf x | dd of="$scratch/lab/source.corpus" bs=1 seek=20 conv=notrunc 2>/dev/null
+check 'a damaged source names the way out' 3 '' 'remove .*/source.corpus to have it made again: ' "$rung" sweep --lab "$scratch/lab"
+rm "$scratch/lab/source.corpus"
+check 'and is made again' 0 '^12 of 12 runs done, 0 of them now' '' "$rung" sweep --lab "$scratch/lab"
+
 # The table: a loss that no record knows, and a row that is gone.
 sed -i '3s/,2\.[0-9]*,/,1.5,/' "$scratch/lab/points.csv"
 check 'no fit to a table that contradicts its records' 3 '' "points.csv: line 3: loss is 1.5, but the record of that run, runs/" \
