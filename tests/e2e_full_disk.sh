@@ -86,7 +86,10 @@ limits() {
 		tried "${PIPESTATUS[0]}" "$@"
 	done
 	[ "$failed_count" -gt 0 ] && [ "$done_count" -gt 0 ] || good=0
-	verdict "$name: files that may not grow, $failed_count times of 3" "$good"
+	case $rung in
+	*tsan*) echo "ok $((number += 1)) - $name: files that may not grow # SKIP ThreadSanitizer needs larger files than that" ;;
+	*) verdict "$name: files that may not grow, $failed_count times of 3" "$good" ;;
+	esac
 
 	good=1 done_count=0 failed_count=0 reason='Read-only file system'
 	begin_again
