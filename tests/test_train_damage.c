@@ -275,6 +275,7 @@ static void incomplete_checkpoints_are_refused(void **state) {
 		expect_error(checkpoint_read(stem, &into, &kept.owner, false), keys[i]);
 	}
 	write_incomplete(&kept, path, &good, "step", "many", 3);
+	expect_error(checkpoint_check(stem, kept.owner.recipe, 2), "'step' is 'many', expected a number");
 	expect_error(checkpoint_read(stem, &into, &kept.owner, false), "'step' is 'many', expected a number");
 	write_incomplete(&kept, path, &good, "step", "nan", 3);
 	expect_error(checkpoint_read(stem, &into, &kept.owner, false), "\"step\": expected a whole number, found nan");
@@ -288,6 +289,9 @@ static void incomplete_checkpoints_are_refused(void **state) {
 	expect_error(checkpoint_read(stem, &into, &kept.owner, false), "has no tensor 'second.");
 	write_incomplete(&kept, path, &good, "", NULL, 3);
 	must(checkpoint_read(stem, &into, &kept.owner, false));
+	must(checkpoint_check(stem, kept.owner.recipe, 2));
+	expect_error(checkpoint_check(stem, kept.owner.recipe, 3), "is at step 2, expected 3");
+	expect_error(checkpoint_check(stem, "another", 2), "belongs to recipe");
 	close_state(&into);
 	/* A model of another shape. */
 	struct fixture wider = {.corpus = f->corpus, .config = f->config};

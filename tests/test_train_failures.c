@@ -173,11 +173,46 @@ static void records_while_memory_is_short(void **state) {
 	release(&kept);
 }
 
+/* A learning curve against its record: what cannot be read is no damage. */
+static void a_log_that_cannot_be_read_may_be_whole(void **state) {
+	const struct fixture *f = *state;
+	static const char log[] = "{\"step\": 1}\n";
+	char *folder = run_folder(f, "log"), *path = path_join(folder, "log.jsonl");
+	struct train_result result = {.log_hash = hash_bytes(log, strlen(log), 0)};
+	must(folder_make(folder));
+	struct error *error = train_log_check(folder, &result);
+	assert_true(error && error->kind == ERROR_DATA && strstr(error->message, "is missing"));
+	error_free(error);
+	must(file_write(path, log, strlen(log)));
+	must(train_log_check(folder, &result));
+	static const struct {
+		unsigned what;
+		int number;
+	} ways[] = {{FAIL_FILES, EIO}, {FAIL_FOLDERS, EIO}, {FAIL_MEMORY, ENOMEM}};
+	for (size_t w = 0; w < COUNT_OF(ways); w++)
+		for (long at = 1; ways[w].what != FAIL_MEMORY || FAIL_HAS_MEMORY; at++) {
+			fail_from(ways[w].what, ways[w].number, at, false);
+			error = train_log_check(folder, &result);
+			const bool struck = fail_end();
+			if (error) assert_int_equal(error->kind, ERROR_FAILED);
+			assert_true(struck || !error);
+			error_free(error);
+			if (!struck) break;
+		}
+	result.log_hash++;
+	error = train_log_check(folder, &result);
+	assert_true(error && error->kind == ERROR_DATA && strstr(error->message, path));
+	error_free(error);
+	result.log_hash = 0; /* an older record says nothing */
+	must(train_log_check(folder, &result));
+	free(path);
+	free(folder);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(saving_while_something_fails),
-	    cmocka_unit_test(loading_while_something_fails),
-	    cmocka_unit_test(large_files_while_something_fails),
+	    cmocka_unit_test(a_log_that_cannot_be_read_may_be_whole), cmocka_unit_test(saving_while_something_fails),
+	    cmocka_unit_test(loading_while_something_fails),          cmocka_unit_test(large_files_while_something_fails),
 	    cmocka_unit_test(records_while_memory_is_short),
 	};
 	return cmocka_run_group_tests(tests, make_fixture, remove_fixture);
