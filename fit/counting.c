@@ -2,6 +2,7 @@
 #include "fit/approach.h"
 
 #include "fit/input.h"
+#include "fit/lab.h"
 
 #include <float.h>
 #include <math.h>
@@ -9,7 +10,6 @@
 #include <string.h>
 
 #define MOST_REPLICATES 200 /* the intervals of a comparison need not have four digits */
-#define SEALED_RECORD 2     /* the "format" since which run.json holds its hash */
 
 /* ------------------------------------------------------------------------------------------------------------- values --- */
 
@@ -62,7 +62,7 @@ static double attention_of(const char *lab, const char *id) {
 	cJSON *record = NULL;
 	text_add(&path, "%s/runs/%s/run.json", lab, id ? id : "");
 	struct error *error = text_error(&path);
-	if (!error && id && file_exists(path.data)) error = json_read_sealed(path.data, SEALED_RECORD, &record);
+	if (!error && id && file_exists(path.data)) error = lab_record_read(path.data, id, &record);
 	const cJSON *shape = cJSON_GetObjectItemCaseSensitive(record, "shape");
 	const cJSON *value = cJSON_GetObjectItemCaseSensitive(shape, "attention_flops");
 	if (cJSON_IsNumber(value)) attention = value->valuedouble;

@@ -10,11 +10,23 @@
 
 #define SAME 1e-12 /* relative: the same number, perhaps written by another program */
 
-/* ------------------------------------------------------------------------------------------------------------- logs --- */
+#define SEALED_RECORD 2 /* the "format" since which run.json holds its hash */
 
-bool lab_record_is(const cJSON *record, const char *id) {
-	const char *own = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(record, "id"));
-	return !own || strcmp(own, id) == 0;
+/* --------------------------------------------------------------------------------------------------- records and logs --- */
+
+int lab_is_run(const struct dirent *entry) {
+	uint64_t id;
+	return hash_from_hex(entry->d_name, &id);
+}
+
+struct error *lab_record_read(const char *path, const char *id, cJSON **record) {
+	TRY(json_read_sealed(path, SEALED_RECORD, record));
+	const char *own = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(*record, "id"));
+	if (!own || strcmp(own, id) == 0) return NULL;
+	struct error *error = error_new(ERROR_DATA, "%s is the record of another run, %.40s", path, own);
+	cJSON_Delete(*record);
+	*record = NULL;
+	return error;
 }
 
 const char *lab_log_hash(const cJSON *record) {
@@ -101,16 +113,15 @@ static void take_values(const cJSON *record, bool diverged, struct known_run *ru
 
 static struct error *add_run(const char *path, const char *id, struct known_runs *runs) {
 	cJSON *record = NULL;
-	struct error *error = json_read_sealed(path, SEALED_RECORD, &record);
+	struct error *error = lab_record_read(path, id, &record);
 	if (error && error->kind != ERROR_DATA) return error;
-	const bool believed = !error && lab_record_is(record, id);
-	runs->damaged += !believed;
+	runs->damaged += error != NULL;
 	error_free(error);
 	error = NULL;
 	const char *kind = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(record, "kind"));
 	const char *status = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(record, "status"));
 	const bool done = status && strcmp(status, "done") == 0, diverged = status && strcmp(status, "diverged") == 0;
-	if (believed && kind && strcmp(kind, "run") == 0 && (done || diverged)) {
+	if (kind && strcmp(kind, "run") == 0 && (done || diverged)) {
 		error = array_reserve((void **)&runs->items, &runs->capacity, runs->count + 1, sizeof *runs->items);
 		if (!error) {
 			struct known_run *run = &runs->items[runs->count++];
@@ -123,17 +134,12 @@ static struct error *add_run(const char *path, const char *id, struct known_runs
 	return error;
 }
 
-static int is_run(const struct dirent *entry) {
-	uint64_t id;
-	return hash_from_hex(entry->d_name, &id);
-}
-
 static struct error *read_runs(const char *lab, struct known_runs *runs) {
 	struct text path = {0};
 	text_add(&path, "%s/runs", lab);
 	TRY(text_error(&path));
 	struct dirent **names = NULL;
-	const int count = scandir(path.data, &names, is_run, NULL);
+	const int count = scandir(path.data, &names, lab_is_run, NULL);
 	struct error *error = count < 0 && errno != ENOENT ? error_system("read", path.data) : NULL;
 	for (int i = 0; i < count; i++) {
 		text_clear(&path);

@@ -4,10 +4,14 @@
 
 #include "base/base.h"
 
-#define SEALED_RECORD 2 /* the "format" since which run.json holds its hash */
+#include <dirent.h>
 
-/* That a record is of the run whose folder it lies in. */
-bool lab_record_is(const cJSON *record, const char *id);
+/* For scandir: folders of runs are called by their ids; anything else in LAB/runs is none of ours. */
+int lab_is_run(const struct dirent *entry);
+
+/* The record of the run `id`, which is the caller's. ERROR_DATA when it is damaged, or is that of another run; *record is
+ * NULL then. */
+MUST_CHECK struct error *lab_record_read(const char *path, const char *id, cJSON **record);
 
 /* The hash of its log.jsonl in a finished run's record; NULL in that of one under way, and in records older than "log_hash". */
 const char *lab_log_hash(const cJSON *record);

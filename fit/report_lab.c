@@ -361,15 +361,9 @@ static void note(struct report_lab *lab, struct error *error) {
 	error_free(error);
 }
 
-/* Folders of runs are called by their ids; anything else in there is none of ours. */
-static int is_run(const struct dirent *entry) {
-	uint64_t id;
-	return hash_from_hex(entry->d_name, &id);
-}
-
 static struct error *read_runs(const char *folder, struct report_lab *lab) {
 	struct dirent **names = NULL;
-	int count = scandir(folder, &names, is_run, alphasort);
+	int count = scandir(folder, &names, lab_is_run, alphasort);
 	if (count < 0) return errno == ENOENT ? NULL : error_system("read", folder);
 	struct error *error = NULL;
 	struct text path = {0};
@@ -388,11 +382,7 @@ static struct error *read_runs(const char *folder, struct report_lab *lab) {
 		if ((error = text_error(&path))) goto done;
 		if (!file_exists(path.data)) continue;
 		cJSON *record = NULL;
-		error = json_read_sealed(path.data, SEALED_RECORD, &record);
-		if (!error && !lab_record_is(record, names[i]->d_name)) {
-			error = error_new(ERROR_DATA, "%s is the record of another run", path.data);
-			cJSON_Delete(record);
-		}
+		error = lab_record_read(path.data, names[i]->d_name, &record);
 		if (error && error->kind != ERROR_DATA) goto done;
 		if (error) {
 			note(lab, error);

@@ -108,10 +108,8 @@ static struct error *read_run(const char *folder, bool trunk, struct lab_curves 
 	cJSON *record = NULL;
 	const size_t before = curves->count;
 	struct error *error = !record_path || !log_path ? error_memory(strlen(folder) + 16) : NULL;
-	if (!error && file_exists(record_path)) error = json_read_sealed(record_path, SEALED_RECORD, &record);
 	const char *slash = strrchr(folder, '/');
-	if (!error && record && !lab_record_is(record, slash ? slash + 1 : folder))
-		error = error_new(ERROR_DATA, "%s: is the record of another run", record_path);
+	if (!error && file_exists(record_path)) error = lab_record_read(record_path, slash ? slash + 1 : folder, &record);
 	if (!error && record) {
 		const char *kind = cJSON_GetStringValue(member_of(record, "kind"));
 		const char *status = cJSON_GetStringValue(member_of(record, "status"));
@@ -135,14 +133,9 @@ static struct error *read_run(const char *folder, bool trunk, struct lab_curves 
 	return error;
 }
 
-static int is_run(const struct dirent *entry) {
-	uint64_t id;
-	return hash_from_hex(entry->d_name, &id);
-}
-
 static struct error *read_runs(const char *folder, bool trunk, struct lab_curves *curves) {
 	struct dirent **names = NULL;
-	int count = scandir(folder, &names, is_run, alphasort);
+	int count = scandir(folder, &names, lab_is_run, alphasort);
 	if (count < 0) return errno == ENOENT ? NULL : error_system("read", folder);
 	struct error *error = NULL;
 	for (int i = 0; i < count; i++) {

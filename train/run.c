@@ -2,6 +2,7 @@
 #include "train/state.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,7 +124,8 @@ static struct error *check_nobodys(const char *folder) {
 	DIR *directory = opendir(folder);
 	if (!directory) return error_system("read the folder", folder);
 	struct error *error = NULL;
-	for (const struct dirent *entry; !error && (entry = readdir(directory));) {
+	const struct dirent *entry;
+	while (!error && (errno = 0, entry = readdir(directory))) {
 		static const char *const signs[] = {"step-", "branch-", "model.safetensors", "log.jsonl", "plan.json"};
 		for (size_t i = 0; i < COUNT_OF(signs) && !error; i++)
 			if (strncmp(entry->d_name, signs[i], strlen(signs[i])) == 0)
@@ -133,6 +135,7 @@ static struct error *check_nobodys(const char *folder) {
 				    "what lies in this one",
 				    folder, entry->d_name);
 	}
+	if (!error && errno) error = error_system("read the folder", folder);
 	closedir(directory);
 	return error;
 }
