@@ -221,8 +221,11 @@ static struct error *check_branch(
 		damage = error_new(ERROR_DATA, "%s: is missing", job->start);
 	if (!damage) return NULL;
 	char *record = path_join(trunk->folder, "run.json");
-	struct error *error =
-	    record ? set_aside(damage, job->start, record, "its trunk is trained again", damaged) : error_memory(256);
+	if (!record) {
+		error_free(damage);
+		return error_memory(strlen(trunk->folder));
+	}
+	struct error *error = set_aside(damage, job->start, record, "its trunk is trained again", damaged);
 	free(record);
 	trunk->state = JOB_WAITING;
 	return error;
