@@ -113,6 +113,27 @@ static void branches_equal_runs_trained_alone(void **state) {
 	free(trunk);
 }
 
+/* Another run's files may be the only copy; in a folder that is called by the run's id they are damage. */
+static void a_folder_with_files_of_another(void **state) {
+	const struct fixture *f = *state;
+	char *folder = run_folder(f, "whose"), *stray = path_join(folder, "step-000000000003.state.safetensors");
+	const struct train_result alone = train_in(f, "nobodys", &f->config);
+	struct train_job job = job_in(f, folder);
+	struct train_result result;
+	must(folder_make(folder));
+	must(file_write(stray, "another's", 9));
+	struct error *error = train_run(&f->config, f->corpus, &job, &result);
+	assert_true(error && error->kind == ERROR_DATA && strstr(error->message, "no run.json that says"));
+	error_free(error);
+	assert_true(file_exists(stray));
+	job.own_folder = true;
+	must(train_run(&f->config, f->corpus, &job, &result));
+	assert_true(result.weights_hash == alone.weights_hash);
+	assert_false(file_exists(stray));
+	free(stray);
+	free(folder);
+}
+
 struct killer {
 	int64_t at;
 };
@@ -498,6 +519,7 @@ int main(void) {
 	    cmocka_unit_test(a_finished_run_is_only_read),
 	    cmocka_unit_test(learns_the_source),
 	    cmocka_unit_test(branches_equal_runs_trained_alone),
+	    cmocka_unit_test(a_folder_with_files_of_another),
 	    cmocka_unit_test(killed_at_every_step_and_resumed),
 	    cmocka_unit_test(what_a_checkpoint_forgets_shows),
 	    cmocka_unit_test(a_damaged_checkpoint_is_passed_over),
