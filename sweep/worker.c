@@ -45,6 +45,8 @@ static _Noreturn void become_child(
 	if (getppid() != parent) _exit(CANNOT_START); /* died before the line above */
 	signal(SIGINT, SIG_DFL);
 	signal(SIGTERM, SIG_DFL);
+	/* Of a killed sweep the pipe closes before SIGTERM is sent: what is said in between must not end the child without a checkpoint. */
+	signal(SIGPIPE, SIG_IGN);
 	if (core >= 0) {
 		cpu_set_t set;
 		CPU_ZERO(&set);

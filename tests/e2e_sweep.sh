@@ -143,22 +143,36 @@ holds 'from the records' cmp "$scratch/expected.csv" "$scratch/lab/points.csv"
 
 # ------------------------------------------------------------------------------------------------------ stopped in every way
 
-# start LAB: a sweep in the background, its process in $sweep, until a trunk has left a branch and is still at it. As in
-# a terminal, it leads a process group.
+workers() { cat "/proc/$sweep/task/$sweep/children" 2>/dev/null; }
+# holds_trunk: stops the workers where one of them has left the first branch of its trunk; else lets them go on.
+holds_trunk() {
+	local worker run branches
+	for worker in $(workers); do kill -STOP "$worker" 2>/dev/null; done
+	for run in $(for worker in $(workers); do tr '\0' '\n' <"/proc/$worker/cmdline" | sed -n 's|/job.json$||p'; done 2>/dev/null); do
+		branches=$(compgen -G "$run/branch-*.state.safetensors" | wc -l)
+		[ "$branches" -ne 1 ] || return 0
+	done
+	for worker in $(workers); do kill -CONT "$worker" 2>/dev/null; done
+	return 1
+}
+# start LAB: a sweep in the background, its process in $sweep, held while a trunk has left a branch and has more to come: the workers
+# are stopped, and `go` lets them see what was sent to them meanwhile. As in a terminal, it leads a process group.
 start() {
-	setsid "$rung" sweep --plan "$plan" --lab "$1" >"$scratch/out" 2>"$scratch/err" &
+	setsid "$rung" sweep --plan "$plan" --lab "$1" >"$scratch/sweep.out" 2>"$scratch/sweep.err" &
 	sweep=$!
-	until compgen -G "$1/runs/*/branch-*.state.safetensors" >/dev/null; do
+	until holds_trunk; do
 		kill -0 "$sweep" 2>/dev/null || return
 	done
+	held=$(workers)
 }
+go() { kill -CONT $held; }
 # ends NAME EXPECTED_CODE STDERR_PATTERN: waits for the sweep in the background.
 ends() {
 	local code good=1
 	wait "$sweep"
 	code=$?
 	[ "$code" -eq "$2" ] || good=0
-	grep -qE -- "$3" "$scratch/err" || good=0
+	grep -qE -- "$3" "$scratch/sweep.err" || good=0
 	verdict "$1 (exit code $code)" "$good"
 }
 goes_on() {
@@ -169,24 +183,24 @@ goes_on() {
 start "$scratch/stopped"
 check 'a second sweep of the lab is refused' 1 '' "in use by another sweep \(process $sweep on " \
 	"$rung" sweep --lab "$scratch/stopped"
-: >"$scratch/err" # of the second; the first still writes there
 kill -INT -- "-$sweep"
+go
 ends 'Ctrl-C' 130 'interrupted; nothing is lost. Go on with: rung sweep --lab'
 holds 'Ctrl-C: the runs stopped after a checkpoint' grep -q 'interrupted at step' "$scratch"/stopped/runs/*/stderr.log
 goes_on 'Ctrl-C' stopped
 
 start "$scratch/orphaned"
-kill -KILL $(cat "/proc/$sweep/task/$sweep/children")
+kill -KILL $held
 ends 'killed workers' 1 'trunk .*: ended by signal 9 \(Killed\); its messages: .*/stderr.log'
-cp "$scratch/err" "$scratch/killed"
 holds 'killed workers: the line at once has the reason' \
-	grep -qE '^failed +d .* trunk +: ended by signal 9 \(Killed\)$' "$scratch/killed"
-holds 'killed workers: what waited for them is named' grep -qE 'trunk .*: not begun without it: D [0-9]+k' "$scratch/killed"
+	grep -qE '^failed +d .* trunk +: ended by signal 9 \(Killed\)$' "$scratch/sweep.err"
+holds 'killed workers: what waited for them is named' grep -qE 'trunk .*: not begun without it: D [0-9]+k' "$scratch/sweep.err"
 holds 'killed workers: what may have happened, and how to go on' \
-	grep -qE 'memory ran out .*--workers.* Try again with: rung sweep --lab .*orphaned' "$scratch/killed"
+	grep -qE 'memory ran out .*--workers.* Try again with: rung sweep --lab .*orphaned' "$scratch/sweep.err"
 goes_on 'killed workers' orphaned
 
 start "$scratch/beheaded"
+go # before: those who stand still get a hang-up from the kernel when their session ends
 kill -KILL "$sweep"
 wait "$sweep" 2>/dev/null
 flock "$scratch/beheaded/lock" true

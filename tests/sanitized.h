@@ -1,5 +1,8 @@
-/* sanitized.h - whether AddressSanitizer or ThreadSanitizer watch over this build. They want to be the only ones who replace malloc,
- * and their own memory fits under no limit. */
+/* sanitized.h - who watches over this build.
+ *
+ * SANITIZED: AddressSanitizer or ThreadSanitizer. They want to be the only ones who replace malloc, and their own memory fits
+ * under no limit.
+ * MEMCHECK: valgrind, which is some fifty times slower. Every line should be reached; the same line a thousand times need not. */
 #ifndef RUNG_TESTS_SANITIZED_H
 #define RUNG_TESTS_SANITIZED_H
 
@@ -12,6 +15,10 @@
 #endif
 #ifndef SANITIZED
 #define SANITIZED 0
+#endif
+
+#ifndef MEMCHECK
+#define MEMCHECK 0
 #endif
 
 #endif

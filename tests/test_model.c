@@ -3,12 +3,13 @@
  * test_reference.c and test_gradient.c. */
 #include "tests/model_fixture.h"
 #include "tests/nudged_blas.h"
+#include "tests/sanitized.h"
 
 /* Odd sizes, one block of attention and several, logits in one piece and in several. */
 static const struct shape shapes[] = {
     {.vocab = 2, .context = 1, .width = 16, .depth = 1},
     {.vocab = 11, .context = 7, .width = 48, .depth = 3},
-    {.vocab = 97, .context = 131, .width = 112, .depth = 2},
+    {.vocab = 97, .context = 131, .width = MEMCHECK ? 32 : 112, .depth = 2},
 };
 
 static double largest_of(const real *values, size_t count) {
@@ -192,7 +193,7 @@ static void later_tokens_change_no_earlier_logit(void **state) {
 			uint16_t *tokens = random_tokens(T, shapes[s].vocab, 2);
 			real *before = array_new(T * V, sizeof(real)), *after = array_new(T * V, sizeof(real));
 			model_logits(model, tokens, before);
-			for (size_t changed = 0; changed < T; changed += T / 7 + 1) {
+			for (size_t changed = 0; changed < T; changed += T / (MEMCHECK ? 2 : 7) + 1) {
 				const uint16_t kept = tokens[changed];
 				tokens[changed] = (uint16_t)((kept + 1) % V);
 				model_logits(model, tokens, after);
@@ -255,7 +256,7 @@ static void nan_anywhere_makes_the_loss_nan(void **state) {
 		for (int i = 0; i < model_tensors(model)->count; i++) {
 			const struct tensor *tensor = &model_tensors(model)->rows[i];
 			const int elements = tensor->rows * tensor->cols;
-			for (int j = 0; j < elements; j += elements / 9 + 1) {
+			for (int j = 0; j < elements; j += elements / (MEMCHECK ? 2 : 9) + 1) {
 				/* Of the embedding, rows of tokens that occur. */
 				const int row = tensor->group == GROUP_EMBEDDING ? tokens[j % shape.context] : j / tensor->cols;
 				real *at = model_parameters(model) + tensor->offset + row * tensor->cols + j % tensor->cols;
@@ -349,7 +350,7 @@ static void any_product_can_be_openblas(void **state) {
 		random_parameters(model, 32);
 		const double own_loss = model_gradient(model, tokens, BATCH);
 		memcpy(alone, model_gradients(model), bytes);
-		for (int i = 0; i < CHOICES; i++) {
+		for (int i = 0; i < CHOICES; i += MEMCHECK ? 5 : 1) {
 			const struct kernel_choice choice = {(enum kernels)k, some_choice(i)};
 			expect_success(model_use_kernels(model, choice));
 			assert_int_equal(model_kernels(model).blas, choice.blas);

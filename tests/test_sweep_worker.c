@@ -3,6 +3,7 @@
 #include "sweep/worker.h"
 #include "tests/support.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <math.h>
 #include <sched.h>
@@ -30,7 +31,7 @@ static int act(const char *part) {
 		fflush(stdout);
 		if (fgets(line, sizeof line, stdin)) printf("heard %s", line);
 	}
-	return 0;
+	return fflush(stdout) ? errno : 0;
 }
 
 /* rung plan SOURCE NAME --measure V [--threads n]; the name says what to answer. */
@@ -111,6 +112,18 @@ static void a_child_can_be_told_something(void **state) {
 	text_free(&said);
 }
 
+/* Nobody reads any more: an error like others, and no reason to die before the work is saved. */
+static void a_child_survives_who_listened(void **state) {
+	(void)state;
+	const char *const arguments[] = {"rung", "listen", NULL};
+	struct worker worker;
+	expect_success(worker_start(arguments, NULL, -1, &worker));
+	close(worker.output);
+	worker.output = -1;
+	worker_tell(&worker, "anything\n");
+	assert_int_equal(worker_wait(&worker), EPIPE);
+}
+
 static void lines_come_in_pieces(void **state) {
 	(void)state;
 	static const char *const pieces[] = {"ab", "c\nde", "\n\nf", "g\nhi\nj", "k"};
@@ -175,11 +188,9 @@ int main(int argc, char **argv) {
 	if (argc > 5 && strcmp(argv[1], "plan") == 0) return act_plan(argc, argv);
 	if (argc > 1) return act(argv[1]);
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(a_child_has_one_thread_on_one_core),
-	    cmocka_unit_test(a_child_can_be_told_something),
-	    cmocka_unit_test(lines_come_in_pieces),
-	    cmocka_unit_test(cores_are_shared_out_when_all_are_used),
-	    cmocka_unit_test(measurements_are_means),
+	    cmocka_unit_test(a_child_has_one_thread_on_one_core),     cmocka_unit_test(a_child_can_be_told_something),
+	    cmocka_unit_test(a_child_survives_who_listened),          cmocka_unit_test(lines_come_in_pieces),
+	    cmocka_unit_test(cores_are_shared_out_when_all_are_used), cmocka_unit_test(measurements_are_means),
 	};
 	return cmocka_run_group_tests_name("sweep worker", tests, NULL, NULL);
 }
