@@ -91,6 +91,8 @@ void text_add_string(struct text *text, const char *string);
 void text_clear(struct text *text); /* keeps the memory */
 void text_free(struct text *text);
 MUST_CHECK struct error *text_error(const struct text *text);
+/* The characters of `part`, "" where it has none, for a sentence of `whole`: which has failed, too, where `part` has. */
+const char *text_part(const struct text *part, struct text *whole);
 
 /* Human numbers, written to `out` and returned: "983k", "1.2M"; "3.4 GiB"; "48 s", "2 min 05 s", "1 h 20 min". */
 #define HUMAN_SIZE 32
@@ -330,7 +332,9 @@ bool interrupt_pending(void);
  * NULL. */
 int error_report(struct error *error);
 
-/* What --help prints on stdout: `usage`, then the options with their defaults. Returns the exit code. */
+/* What --help prints on stdout: `usage`, then the options with their defaults. */
+MUST_CHECK struct error *print_help(const char *usage, const struct option_row *rows, size_t count);
+/* The same as the end of a command: returns the exit code. */
 int command_help(const char *usage, const struct option_row *rows, size_t count);
 
 /* How a row of a table of commands begins. */

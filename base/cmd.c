@@ -13,12 +13,17 @@ int error_report(struct error *error) {
 	return code;
 }
 
-int command_help(const char *usage, const struct option_row *rows, size_t count) {
+struct error *print_help(const char *usage, const struct option_row *rows, size_t count) {
 	struct text text = {0};
 	options_help(rows, count, &text);
-	printf("usage: %s\n%s", usage, text.data ? text.data : "");
+	struct error *error = text_error(&text);
+	if (!error) printf("usage: %s\n%s", usage, text.data);
 	text_free(&text);
-	return 0;
+	return error;
+}
+
+int command_help(const char *usage, const struct option_row *rows, size_t count) {
+	return error_report(print_help(usage, rows, count));
 }
 
 static void print_commands(

@@ -68,6 +68,11 @@ struct error *text_error(const struct text *text) {
 	return text->failed ? error_memory(text->length) : NULL;
 }
 
+const char *text_part(const struct text *part, struct text *whole) {
+	whole->failed |= part->failed;
+	return part->data ? part->data : "";
+}
+
 /* ------------------------------------------------------------------------------------------- numbers for people --- */
 
 /* `value` with one decimal below 100 and none above, in the first unit that keeps it below `step`. */

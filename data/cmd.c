@@ -8,13 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void print_help(const char *usage, const struct option_row *rows, size_t count) {
-	struct text text = {0};
-	options_help(rows, count, &text);
-	printf("%s\n%s", usage, text.data ? text.data : "");
-	text_free(&text);
-}
-
 static struct error *print_json(const cJSON *object) {
 	struct text text = {0};
 	json_print(object, true, &text);
@@ -133,8 +126,8 @@ static struct error *import_command(int argc, char **argv) {
 	TRY(options_parse(import_rows, import_row_count, &options, argc, argv, &operands, &help));
 	struct error *error = NULL;
 	if (help) {
-		print_help(
-		    "usage: rung data import PATH... --out F.corpus [OPTIONS]\n\n"
+		error = print_help(
+		    "rung data import PATH... --out F.corpus [OPTIONS]\n\n"
 		    "Makes a corpus from text: files, folders, .jsonl, each also as .zst or .gz;\n'-' is standard input.\n",
 		    import_rows, import_row_count);
 		goto done;
@@ -180,8 +173,8 @@ static struct error *source_command(int argc, char **argv) {
 	struct error *error = options_parse(rows, source_row_count + 1, &command, argc, argv, &operands, &help);
 	if (error) goto done;
 	if (help) {
-		print_help(
-		    "usage: rung data source markov --out F.corpus [OPTIONS]\n\n"
+		error = print_help(
+		    "rung data source markov --out F.corpus [OPTIONS]\n\n"
 		    "A Markov chain of order K over V symbols. Its entropy rate, which no\n"
 		    "model can pass, is exact and stands in the corpus.\n",
 		    rows, source_row_count + 1);
@@ -230,7 +223,7 @@ static struct error *print_info_json(const struct corpus *corpus, const char *pa
 	return error;
 }
 
-static void print_info(const struct corpus *corpus, const char *path) {
+static struct error *print_info(const struct corpus *corpus, const char *path) {
 	const struct corpus_info *info = corpus_info(corpus);
 	char hex[HASH_HEX_SIZE];
 	print_corpus(path, info);
@@ -244,19 +237,20 @@ static void print_info(const struct corpus *corpus, const char *path) {
 	for (const cJSON *item = record ? record->child : NULL; item; item = item->next) {
 		struct text value = {0};
 		json_print(item, false, &value);
-		printf("  %-30s %s\n", item->string, value.data ? value.data : "");
+		struct error *error = text_error(&value);
+		if (!error) printf("  %-30s %s\n", item->string, value.data);
 		text_free(&value);
+		if (error) return error;
 	}
 	const cJSON *origins = cJSON_GetObjectItemCaseSensitive(corpus_header(corpus), "origins");
 	int count = cJSON_GetArraySize(origins);
 	if (count) printf("  origins   %d row%s; --json lists them\n", count, count == 1 ? "" : "s");
+	return NULL;
 }
 
 static struct error *show_info(struct corpus *corpus, const char *path, bool json) {
 	TRY(corpus_check(corpus));
-	if (json) return print_info_json(corpus, path);
-	print_info(corpus, path);
-	return NULL;
+	return json ? print_info_json(corpus, path) : print_info(corpus, path);
 }
 
 static struct error *compressors_json(const struct compressor_bits *bits, int count) {
@@ -298,7 +292,7 @@ static struct error *show_command(
 	struct corpus *corpus = NULL;
 	struct error *error = NULL;
 	if (help) {
-		print_help(usage, show_rows, COUNT_OF(show_rows));
+		error = print_help(usage, show_rows, COUNT_OF(show_rows));
 		goto done;
 	}
 	if (operands.count != 1) {
@@ -318,14 +312,14 @@ done:
 
 static struct error *info_command(int argc, char **argv) {
 	return show_command(
-	    argc, argv, "usage: rung data info F.corpus [--json]\n\nWhat a corpus is, with every byte of it checked.\n",
+	    argc, argv, "rung data info F.corpus [--json]\n\nWhat a corpus is, with every byte of it checked.\n",
 	    show_info);
 }
 
 static struct error *compress_command(int argc, char **argv) {
 	return show_command(
 	    argc, argv,
-	    "usage: rung data compress F.corpus [--json]\n\n"
+	    "rung data compress F.corpus [--json]\n\n"
 	    "What zstd -19 and xz -9e make of the held-out text, alone and after the\ntraining text.\n",
 	    show_compressors);
 }

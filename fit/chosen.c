@@ -1,5 +1,6 @@
 /* chosen.c - any one law fitted to a table, with everything that the certificate, the intervals and the reader need. */
 #include "fit/chosen.h"
+#include "fit/words.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -222,12 +223,6 @@ static struct error *make_predictions(
 
 /* ----------------------------------------------------------------------------------------------------- warnings --- */
 
-static void name_parameters(
-    const struct chosen *chosen, bool (*which)(const struct chosen_parameter *), struct text *out) {
-	for (int j = 0; j < chosen->count; j++)
-		if (which(&chosen->parameters[j])) text_add(out, "%s%s", out->length ? ", " : "", chosen->parameters[j].name);
-}
-
 static bool is_wide(const struct chosen_parameter *parameter) {
 	return !parameter->identified && !parameter->flat && !parameter->at_bound;
 }
@@ -261,14 +256,13 @@ static void add_warnings(struct chosen *chosen) {
 			                                : ": the data do not determine it.");
 		if (parameter->flat) warn_of_flat(chosen, parameter);
 	}
-	struct text wide = {0};
-	if (chosen->converged) name_parameters(chosen, is_wide, &wide);
-	if (wide.length)
+	char wide[200] = "";
+	for (int j = 0; chosen->converged && j < chosen->count; j++)
+		if (is_wide(&chosen->parameters[j])) list_add(wide, sizeof wide, chosen->parameters[j].name);
+	if (*wide)
 		warn(
 		    chosen, "wide_interval",
-		    "The 90 %% interval is wider than the estimate itself for: %s. Quote the interval, not the number.",
-		    wide.data);
-	text_free(&wide);
+		    "The 90 %% interval is wider than the estimate itself for: %s. Quote the interval, not the number.", wide);
 	if (law_free(&chosen->law) > 0 && chosen->resamples.count &&
 	    chosen->resamples.unfinished * 20 > chosen->resamples.count)
 		warn(

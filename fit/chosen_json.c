@@ -14,8 +14,7 @@ static void add_law(struct writer *writer, cJSON *root, const struct chosen *cho
 	string(writer, root, "formula", law->formula);
 	string(writer, root, "of", law->variables > 1 ? "N,D" : variable_names[chosen->selection.variable]);
 	criterion_in_words(&law->criterion, &words);
-	string(writer, root, "minimised", words.data ? words.data : "");
-	if (words.failed) writer->failed = true;
+	string_of(writer, root, "minimised", &words);
 	text_free(&words);
 	cJSON *points = object_in(writer, root, "points");
 	number(writer, points, "used", (double)chosen->selection.count);

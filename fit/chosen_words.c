@@ -23,7 +23,7 @@ static void put_header(const struct chosen *chosen, const char *source, struct t
 	if (law->variables == 1) text_add(&words, ", x = %s", (const char *[]){"N", "D", "C"}[chosen->selection.variable]);
 	text_add(&words, "; %s)", law->paper);
 	text_add_string(out, "\n");
-	if (words.data) wrapped(out, "", "  ", words.data);
+	wrapped(out, "", "  ", text_part(&words, out));
 	if (law->variables == 1 && chosen->selection.count < points->count)
 		text_add(
 		    out, "  fitted to %zu points, those %s\n", chosen->selection.count, slices[chosen->selection.variable]);
@@ -72,7 +72,7 @@ static void put_minima(const struct chosen *chosen, struct text *out) {
 		for (int j = 0; j < chosen->count; j++)
 			if (!chosen->parameters[j].held)
 				text_add(&words, " %s %s", chosen->parameters[j].name, exactly(published[j], value));
-		wrapped(out, m == 1 ? "  other minima " : "               ", "               ", words.data ? words.data : "");
+		wrapped(out, m == 1 ? "  other minima " : "               ", "               ", text_part(&words, out));
 		text_free(&words);
 	}
 }
@@ -92,8 +92,7 @@ static void put_published(const struct chosen *chosen, struct text *out) {
 	text_add(
 	    &words, " objective %.10g, %d of %d starts", chosen->published.objective, chosen->published.agreeing,
 	    chosen->published.starts);
-	out->failed |= words.failed;
-	if (words.data) wrapped(out, "  published  ", "             ", words.data);
+	wrapped(out, "  published  ", "             ", text_part(&words, out));
 	text_free(&words);
 }
 
@@ -103,7 +102,7 @@ static void put_certificate(const struct chosen *chosen, struct text *out) {
 	criterion_in_words(&chosen->law.criterion, &words);
 	text_add(out, "  %-10s %.10g\n", "objective", chosen->objective);
 	text_add(
-	    out, "             the %s%s\n", words.data ? words.data : "",
+	    out, "             the %s%s\n", text_part(&words, out),
 	    chosen->adapted && chosen->law.criterion.delta > FIT_DELTA ? " (by the misses)" : "");
 	put_published(chosen, out);
 	text_add(out, "  %-10s %.4g %% rms of ln(predicted / loss)", "residuals", 100 * chosen->rms);
@@ -115,7 +114,7 @@ static void put_certificate(const struct chosen *chosen, struct text *out) {
 		for (int j = 0; j < chosen->count; j++) names[j] = chosen->parameters[j].name;
 		text_clear(&words);
 		certificate_in_words(certificate, names, certificate->at_bound, &words);
-		wrapped(out, "  certificate ", "             ", words.data ? words.data : "");
+		wrapped(out, "  certificate ", "             ", text_part(&words, out));
 		put_minima(chosen, out);
 	}
 	text_free(&words);

@@ -132,8 +132,9 @@ static struct error *require(const struct rows *rows, const struct columns *colu
 	if (columns->at[kind] >= 0) return NULL;
 	struct text others = {0};
 	guess(rows, kind, &others);
-	struct error *error;
-	if (others.length) {
+	struct error *error = text_error(&others);
+	if (error) {
+	} else if (others.length) {
 		struct text message = {0};
 		begin_message(rows, &message);
 		text_add(
@@ -196,6 +197,9 @@ struct error *columns_find(
 		error = require(rows, columns, COLUMN_N);
 	if (!error && columns->at[COLUMN_D] < 0 && columns->at[COLUMN_C] < 0) error = require(rows, columns, COLUMN_D);
 	if (!error) note(columns, unclear, notes);
-	for (enum column_kind kind = 0; kind < COLUMN_KINDS; kind++) text_free(&unclear[kind]);
+	for (enum column_kind kind = 0; kind < COLUMN_KINDS; kind++) {
+		notes->failed |= unclear[kind].failed;
+		text_free(&unclear[kind]);
+	}
 	return error;
 }

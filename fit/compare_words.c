@@ -45,8 +45,8 @@ static void words_of_kind(const struct fit_comparison *comparison, bool of_both,
 	const char *x = of_both ? "N and D" : variable_names[comparison->variable];
 	if (count > 0)
 		text_add(
-		    out, "Of the laws of %s %s %s the lowest AICc%s.", x, close.data ? close.data : "",
-		    count == 1 ? "has" : "have", count == 1 ? ", by 2 or more" : " within 2");
+		    out, "Of the laws of %s %s %s the lowest AICc%s.", x, text_part(&close, out), count == 1 ? "has" : "have",
+		    count == 1 ? ", by 2 or more" : " within 2");
 	if (best)
 		text_add(
 		    out, " Fitted to the %s, %s predicts the next best (off by %.2g %%).",
@@ -156,6 +156,7 @@ void compare_summary(const struct fit_comparison *comparison, struct text *out) 
 	if (doubtful) text_add_string(out, "  * not converged: no estimate, and out of the contest\n");
 	struct text words = {0};
 	compare_in_words(comparison, &words);
+	out->failed |= words.failed;
 	for (char *line = words.data; line && *line;) {
 		char *end = strchr(line, '\n');
 		if (end) *end = 0;
@@ -204,7 +205,6 @@ void write_comparison(struct writer *writer, cJSON *root, const struct fit_compa
 	number(writer, object, "decades_if_power", shape->asked ? shape->decades_if_power : NAN);
 	number(writer, object, "decades_if_rival", shape->asked ? shape->decades_if_rival : NAN);
 	number(writer, object, "further_decades", shape->asked ? better : NAN);
-	string(writer, object, "text", words.data ? words.data : "");
-	if (words.failed) writer->failed = true;
+	string_of(writer, object, "text", &words);
 	text_free(&words);
 }

@@ -465,7 +465,7 @@ struct error *fit_points_read(const char *path, const struct fit_input *input, s
 	if (!error && !standard) error = file_read(file, MOST_BYTES, &text);
 	if (!error && !standard) error = check_against_lab(folder ? path : NULL, file, &text, &notes);
 	if (!error) error = parse(file, text.data, text.length, input, points);
-	if (!error && notes.length) text_add_bytes(&points->notes, notes.data, notes.length);
+	if (!error) text_add_string(&points->notes, text_part(&notes, &points->notes));
 	if (!error && points->notes.failed) {
 		error = text_error(&points->notes);
 		fit_points_free(points);

@@ -105,8 +105,7 @@ static void add_objective(struct writer *writer, cJSON *root, const struct fit *
 	struct criterion criterion = criterion_of(fit->fitted ? &result->method : &fit->options.method);
 	struct text words = {0};
 	criterion_in_words(&criterion, &words);
-	string(writer, root, "minimised", words.data ? words.data : "");
-	if (words.failed) writer->failed = true;
+	string_of(writer, root, "minimised", &words);
 	text_free(&words);
 	bool huber = criterion.kind == OBJECTIVE_HUBER && fit->fitted;
 	number(writer, root, "delta", huber ? criterion.delta : NAN);
@@ -308,9 +307,8 @@ struct error *fit_to_json(const struct fit *fit, cJSON **root) {
 	write_left_out(&writer, *root, fit->points);
 	write_warnings(&writer, *root, fit);
 	fit_in_words(fit, &words);
-	string(&writer, *root, "text", words.data ? words.data : "");
-	struct error *error = text_error(&words);
-	if (!error && (writer.failed || !*root)) error = error_memory(fit->points->count * 1024);
+	string_of(&writer, *root, "text", &words);
+	struct error *error = writer.failed || !*root ? error_memory(fit->points->count * 1024) : NULL;
 	text_free(&words);
 	if (error) {
 		cJSON_Delete(*root);

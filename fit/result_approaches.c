@@ -154,10 +154,7 @@ static void add_counting(struct writer *writer, cJSON *root, const struct counti
 	}
 	struct text words = {0};
 	counting_sentence(counting, &words);
-	struct error *error = text_error(&words);
-	writer->failed = writer->failed || error;
-	error_free(error);
-	string(writer, root, "counting_text", words.data);
+	string_of(writer, root, "counting_text", &words);
 	text_free(&words);
 }
 

@@ -103,9 +103,8 @@ struct error *score_to_json(
 	add_runs(&writer, *root, forecast, score);
 	add_summary(&writer, *root, score);
 	score_verdict(score, &verdict);
-	string(&writer, *root, "text", verdict.data ? verdict.data : "");
-	struct error *error = text_error(&verdict);
-	if (!error && (writer.failed || !*root)) error = error_memory(score->count * 1024);
+	string_of(&writer, *root, "text", &verdict);
+	struct error *error = writer.failed || !*root ? error_memory(score->count * 1024) : NULL;
 	text_free(&verdict);
 	if (error) {
 		cJSON_Delete(*root);

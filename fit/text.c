@@ -162,8 +162,7 @@ static void summarise_left_out(const struct fit_points *points, struct text *out
 	for (size_t i = 0; i < kinds && i < 4; i++)
 		text_add(&line, "%s%zu %.60s", i ? ", " : "", tallies[i].count, tallies[i].reason);
 	if (kinds > 4) text_add_string(&line, ", ...");
-	out->failed |= line.failed;
-	if (line.data) wrapped(out, "  ", "    ", line.data);
+	wrapped(out, "  ", "    ", text_part(&line, out));
 	text_free(&line);
 	free(tallies);
 }
@@ -202,8 +201,7 @@ static void summarise_objective(const struct fit *fit, struct text *out) {
 		}
 		text_add(&words, "; %zu of %zu points miss by more", beyond, fit->points->count);
 	}
-	out->failed |= words.failed;
-	if (words.data) wrapped(out, "             ", "             ", words.data);
+	wrapped(out, "             ", "             ", text_part(&words, out));
 	text_clear(&words);
 	if (published->made && published->converged) {
 		text_add(&words, "with delta %g:", FIT_DELTA);
@@ -215,8 +213,7 @@ static void summarise_objective(const struct fit *fit, struct text *out) {
 	} else if (published->made) {
 		text_add(&words, "with delta %g it does not converge: %s", FIT_DELTA, published->doubt);
 	}
-	out->failed |= words.failed;
-	if (words.data && *words.data) wrapped(out, "  published  ", "             ", words.data);
+	if (published->made) wrapped(out, "  published  ", "             ", text_part(&words, out));
 	text_free(&words);
 }
 
@@ -250,7 +247,7 @@ static void summarise_surface(const struct fit *fit, struct text *out) {
 	summarise_objective(fit, out);
 	struct text words = {0};
 	certificate_in_words(&result->certificate, parameter_names, result->certificate.at_bound, &words);
-	wrapped(out, "  certificate ", "             ", words.data ? words.data : "");
+	wrapped(out, "  certificate ", "             ", text_part(&words, out));
 	text_free(&words);
 	if (fit->points->count > LARGE_TABLE)
 		text_add(

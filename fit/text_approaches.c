@@ -158,7 +158,7 @@ static void text_counting(const struct counting *counting, struct text *out) {
 	}
 	struct text words = {0};
 	counting_sentence(counting, &words);
-	if (words.data) wrapped(out, "  ", "  ", words.data);
+	wrapped(out, "  ", "  ", text_part(&words, out));
 	text_free(&words);
 }
 

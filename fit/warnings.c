@@ -1,6 +1,7 @@
 /* warnings.c - what a table cannot say, in plain words. The codes are stable; docs/formats.md lists them. */
 #include "fit/approach.h"
 #include "fit/law.h"
+#include "fit/words.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -36,14 +37,12 @@ static void warn_of_rows(const struct fit_points *points, struct fit *fit) {
 	for (size_t i = 0; i < points->left_out_count; i++) of[points->left_out[i].why]++;
 	size_t bad = of[LEFT_OUT_AS_BAD], other = points->left_out_count - bad;
 	static const char *const who[] = {"by the table itself", "by --where", "for the height of the loss"};
-	struct text parts = {0};
-	for (enum fit_why why = LEFT_OUT_BY_TABLE; why <= LEFT_OUT_AS_EXTREME; why++)
-		if (of[why]) text_add(&parts, "%s%zu %s", parts.length ? ", " : "", of[why], who[why]);
-	if (other > 0)
-		warn(
-		    fit, "left_out", "%zu row%s not used: %s.", other, other == 1 ? " was" : "s were",
-		    parts.data ? parts.data : "");
-	text_free(&parts);
+	char parts[200] = "", part[80];
+	for (enum fit_why why = LEFT_OUT_BY_TABLE; why <= LEFT_OUT_AS_EXTREME; why++) {
+		snprintf(part, sizeof part, "%zu %s", of[why], who[why]);
+		if (of[why]) list_add(parts, sizeof parts, part);
+	}
+	if (other > 0) warn(fit, "left_out", "%zu row%s not used: %s.", other, other == 1 ? " was" : "s were", parts);
 	if (bad > 0)
 		warn(
 		    fit, "bad_rows",
@@ -237,23 +236,22 @@ static void warn_of_surface(struct fit *fit) {
 		    "measured fits nearly as well.",
 		    fit->intervals[0].low);
 	}
-	struct text wide = {0};
+	char wide[80] = "";
 	for (int i = 0; i < FIT_SURFACE_PARAMETERS; i++) {
 		if (i == 1 || i == 2) continue; /* prefactors go by their exponents; see identify in fit.c */
 		struct fit_interval interval = fit->intervals[i];
 		bool told = i == 0 ? fit->profiles[PROFILE_E].reaches_low || fit->profiles[PROFILE_E].reaches_high
 		                   : result->certificate.at_bound >> i & 1;
 		if (!told && interval.high - interval.low > fit_parameter(surface, i))
-			text_add(&wide, "%s%s", wide.length ? ", " : "", parameter_names[i]);
+			list_add(wide, sizeof wide, parameter_names[i]);
 	}
-	if (wide.length) {
+	if (*wide) {
 		warn(
 		    fit, "wide_interval",
 		    "The 90 %% interval is wider than the estimate itself for: %s. Quote the interval, not "
 		    "the number.",
-		    wide.data);
+		    wide);
 	}
-	text_free(&wide);
 	if (fit->design.rungs < FEW_CLUSTERS && !isnan(fit->replicates.noise.point)) {
 		warn(
 		    fit, "few_rungs",

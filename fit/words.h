@@ -5,6 +5,7 @@
 #include "fit/fit.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #define COLUMNS 80
@@ -84,6 +85,12 @@ static inline void wrapped(struct text *out, const char *first, const char *rest
 		words += strspn(words, " ");
 	}
 	text_add_string(out, "\n");
+}
+
+/* Appends `item` to "a, b" in an array (at first ""). What has no room is cut, as in the warning that it is for. */
+static inline void list_add(char *list, size_t size, const char *item) {
+	size_t used = strlen(list);
+	snprintf(list + used, size - used, "%s%s", used ? ", " : "", item);
 }
 
 /* The warnings, a paragraph each (text.c). */

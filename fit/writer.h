@@ -36,6 +36,11 @@ static inline void string(struct writer *writer, cJSON *object, const char *key,
 	writer->failed = writer->failed || !item;
 }
 
+static inline void string_of(struct writer *writer, cJSON *object, const char *key, const struct text *value) {
+	string(writer, object, key, value->data ? value->data : "");
+	writer->failed |= value->failed;
+}
+
 static inline void boolean(struct writer *writer, cJSON *object, const char *key, bool value) {
 	if (!cJSON_AddBoolToObject(object, key, value)) writer->failed = true;
 }

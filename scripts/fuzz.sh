@@ -51,6 +51,9 @@ if ! echo 'int LLVMFuzzerTestOneInput(void){return 0;}' | clang -fsanitize=fuzze
 fi
 make --no-print-directory -s -j"$(nproc)" rung
 seeds
+folder=$(mktemp -d "$([ -w /dev/shm ] && echo /dev/shm || echo "${TMPDIR:-/tmp}")/rung-fuzz-XXXXXX") # in memory: a file for each input
+trap 'rm -rf "$folder"' EXIT
+export RUNG_FUZZ_FOLDER=$folder
 for target in "${targets[@]}"; do
 	make --no-print-directory -s -j"$(nproc)" cc=clang fuzz="$target" "$build/fuzz_$target"
 	mkdir -p "$build/$target"
@@ -65,5 +68,4 @@ for target in "${targets[@]}"; do
 	}
 	sed -nE 's/^stat::(number_of_executed_units|average_exec_per_sec|peak_rss_mb): *([0-9]+)/    \1 \2/p' "$build/$target.log"
 done
-rm -rf /dev/shm/rung-fuzz-*
 echo "fuzz: nothing found"

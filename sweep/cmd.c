@@ -327,6 +327,7 @@ static void print_summary(const struct lab *lab, const struct sweep_outcome *out
 
 static struct error *outcome_error(const struct lab *lab, const struct sweep_outcome *outcome) {
 	fputs(outcome->failures.data ? outcome->failures.data : "", stderr);
+	if (outcome->failures.failed) fputs("  ... and more, for which memory is short\n", stderr);
 	if (outcome->interrupted)
 		return error_new(
 		    ERROR_INTERRUPTED, "interrupted; nothing is lost. Go on with: rung sweep --lab %s", lab->folder);

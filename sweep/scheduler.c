@@ -188,7 +188,7 @@ static void update_slowness(struct sweep *sweep) {
 static void say_note(struct sweep *sweep, const struct job *job, const char *note) {
 	struct text line = {0};
 	show_job(&sweep->lab->plan, job, &line);
-	if (line.data) progress_say(&sweep->progress, "note     %s  %s", line.data, note);
+	progress_say(&sweep->progress, "note     %s  %s", line.failed ? job->id : line.data, note);
 	text_free(&line);
 }
 
@@ -275,7 +275,7 @@ static void say_done(struct sweep *sweep, const struct job *job, int code) {
 		error_free(error);
 	}
 	const char *state = job->state == JOB_DONE ? "done" : job->state == JOB_DIVERGED ? "diverged" : "failed";
-	if (line.data) progress_say(&sweep->progress, "%-8s %s", state, line.data);
+	progress_say(&sweep->progress, "%-8s %s", state, line.failed ? job->id : line.data);
 	text_free(&line);
 }
 

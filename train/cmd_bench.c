@@ -194,7 +194,7 @@ static void print_step(const struct bench_step *step) {
 	if (step->blas) {
 		struct text by = {0};
 		kernels_describe((struct kernel_choice){step->kernels, step->blas}, &by);
-		if (by.data) printf("      by %s\n", by.data);
+		printf("      by %s\n", by.failed ? "kernels that memory is too short to name" : by.data);
 		text_free(&by);
 	}
 	fflush(stdout);
@@ -448,8 +448,7 @@ static struct error *run_bench(const struct bench *bench, int argc, char **argv)
 	if (!help) return bench->run(&options);
 	char usage[512];
 	snprintf(usage, sizeof usage, "rung bench %s [options]\n\n%s", bench->name.name, bench->about);
-	command_help(usage, rows, count);
-	return NULL;
+	return print_help(usage, rows, count);
 }
 
 int bench_command(int argc, char **argv) {

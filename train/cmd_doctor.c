@@ -99,16 +99,19 @@ done:
 	return error;
 }
 
-static void print_kernels(struct kernel_choice kernels) {
+static struct error *print_kernels(struct kernel_choice kernels) {
 	struct text by = {0};
 	kernels_describe(kernels, &by);
-	printf(
-	    "kernels    at width %d %s%s\n", CHOICE_WIDTH, by.data ? by.data : "",
-	    kernels.blas ? "" : "; OpenBLAS does nothing faster");
+	struct error *error = text_error(&by);
+	if (!error)
+		printf(
+		    "kernels    at width %d %s%s\n", CHOICE_WIDTH, by.data,
+		    kernels.blas ? "" : "; OpenBLAS does nothing faster");
 	text_free(&by);
+	return error;
 }
 
-static void print_findings(const struct findings *findings) {
+static struct error *print_findings(const struct findings *findings) {
 	const struct machine *machine = &findings->machine;
 	char memory[HUMAN_SIZE];
 	printf("rung       %s, compiled by %s for %s\n", machine->version, machine->compiler, machine->vector_unit);
@@ -129,10 +132,11 @@ static void print_findings(const struct findings *findings) {
 	if (findings->narrow_kernels)
 		printf("           OpenBLAS does not know this processor and uses kernels of an older one: set the\n"
 		       "           environment variable OPENBLAS_CORETYPE=SkylakeX, and see whether the product gets faster\n");
-	print_kernels(findings->kernels);
+	TRY(print_kernels(findings->kernels));
 	printf(
 	    "denormals  %s\n",
 	    findings->denormals_flushed ? "flushed to zero" : "kept: training may slow down late in a run");
+	return NULL;
 }
 
 static struct error *doctor(const struct doctor_options *options) {
@@ -147,10 +151,7 @@ static struct error *doctor(const struct doctor_options *options) {
 	findings.peak = machine_peak_gflops(options->seconds);
 	TRY(time_product(options->seconds, &findings.product));
 	TRY(choose_kernels(&findings.kernels));
-	if (options->json)
-		TRY(print_json(&findings));
-	else
-		print_findings(&findings);
+	TRY(options->json ? print_json(&findings) : print_findings(&findings));
 	return blas_check_verdict(&findings.blas);
 }
 
