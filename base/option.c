@@ -328,6 +328,7 @@ void options_help(const struct option_row *rows, size_t count, struct text *out)
 	for (size_t i = 0; i < count; i++) {
 		text_clear(&line);
 		add_left(&line, &rows[i]);
+		out->failed |= line.failed;
 		if (line.length > left && line.length <= widest_left) left = line.length;
 	}
 	left += 2;
@@ -336,18 +337,17 @@ void options_help(const struct option_row *rows, size_t count, struct text *out)
 		text_clear(&line);
 		add_left(&line, row);
 		if (line.length + 2 <= left)
-			text_add(out, "%-*s", (int)left, line.data ? line.data : "");
+			text_add(out, "%-*s", (int)left, text_part(&line, out));
 		else
-			text_add(out, "%s\n%*s", line.data ? line.data : "", (int)left, "");
+			text_add(out, "%s\n%*s", text_part(&line, out), (int)left, "");
 		text_clear(&line);
 		text_add_string(&line, row->meaning);
 		if (!row->fallback)
 			text_add_string(&line, " (required)");
 		else if (row->kind == OPTION_FLAG ? flag_on(row) : row->fallback[0])
 			text_add(&line, " [%s]", row->fallback);
-		add_wrapped(out, line.data ? line.data : "", left, left);
+		add_wrapped(out, text_part(&line, out), left, left);
 	}
-	out->failed |= line.failed;
 	text_free(&line);
 }
 

@@ -14,10 +14,11 @@ struct profile_search {
 	int parameter;
 	double *work;
 	double last[MOST_PARAMETERS]; /* where the last refit ended */
+	struct error *error;          /* that ended the search */
 };
 
-/* The law with the parameter held at a published value; false when it cannot take it. */
-static bool hold_at(const struct profile_search *search, double value, struct law *law) {
+/* The law with the parameter held at a published value; false when it cannot take it, or in the end search->error says why. */
+static bool hold_at(struct profile_search *search, double value, struct law *law) {
 	const struct chosen *chosen = search->chosen;
 	struct fit_method method = chosen->method;
 	if (method.held_count == FIT_MOST_HELD) return false;
@@ -25,9 +26,12 @@ static bool hold_at(const struct profile_search *search, double value, struct la
 	const struct law *form = NULL;
 	struct error *error = law_named(chosen->law.name, &form);
 	if (!error) error = law_bind(form, &method, &chosen->table, law);
-	bool possible = !error;
-	error_free(error);
-	return possible;
+	if (!error) return true;
+	if (error->kind == ERROR_FAILED && !search->error)
+		search->error = error;
+	else
+		error_free(error);
+	return false;
 }
 
 /* Objective above the minimum with the parameter held; INFINITY where it cannot be. */
@@ -90,7 +94,7 @@ struct error *chosen_profiles(struct chosen *chosen) {
 	search.work = array_new(size, sizeof(double));
 	if (!search.work) return error_memory(size * sizeof(double));
 	chosen->threshold = threshold_of(chosen, search.work);
-	for (int j = 0; j < chosen->count; j++) {
+	for (int j = 0; j < chosen->count && !search.error; j++) {
 		struct chosen_parameter *parameter = &chosen->parameters[j];
 		parameter->profile = (struct fit_interval){NAN, NAN};
 		if (parameter->held || !chosen->converged || !(chosen->threshold > 0)) continue;
@@ -106,5 +110,5 @@ struct error *chosen_profiles(struct chosen *chosen) {
 		parameter->flat = low_open || high_open || size_high > FLAT_PROFILE * size_low;
 	}
 	free(search.work);
-	return NULL;
+	return search.error;
 }

@@ -55,9 +55,9 @@ struct error *counting_from_columns(
 	return NULL;
 }
 
-/* The attention's FLOPs per token from the record of a run; NaN where it cannot be had. */
-static double attention_of(const char *lab, const char *id) {
-	double attention = NAN;
+/* The attention's FLOPs per token from the record of a run; NaN where there is none, or a damaged one. */
+static struct error *attention_of(const char *lab, const char *id, double *attention) {
+	*attention = NAN;
 	struct text path = {0};
 	cJSON *record = NULL;
 	text_add(&path, "%s/runs/%s/run.json", lab, id ? id : "");
@@ -65,11 +65,14 @@ static double attention_of(const char *lab, const char *id) {
 	if (!error && id && file_exists(path.data)) error = lab_record_read(path.data, id, &record);
 	const cJSON *shape = cJSON_GetObjectItemCaseSensitive(record, "shape");
 	const cJSON *value = cJSON_GetObjectItemCaseSensitive(shape, "attention_flops");
-	if (cJSON_IsNumber(value)) attention = value->valuedouble;
-	error_free(error); /* then one convention less can be compared */
+	if (cJSON_IsNumber(value)) *attention = value->valuedouble;
+	if (error && error->kind == ERROR_DATA) { /* one convention less can be compared */
+		error_free(error);
+		error = NULL;
+	}
 	cJSON_Delete(record);
 	text_free(&path);
-	return attention;
+	return error;
 }
 
 struct error *counting_from_lab(const char *lab, const struct fit_points *points, struct counting_input *input) {
@@ -78,7 +81,9 @@ struct error *counting_from_lab(const char *lab, const struct fit_points *points
 	TRY(add_count(input, true, "exact, no attention", points->count, &values));
 	for (size_t i = 0; i < points->count; i++) {
 		const struct fit_point *point = &points->items[i];
-		values[i] = input->C[0].values[i] - point->D * attention_of(lab, point->id);
+		double attention;
+		TRY(attention_of(lab, point->id, &attention));
+		values[i] = input->C[0].values[i] - point->D * attention;
 		if (values[i] > 0) continue; /* false for NaN too */
 		free(values);
 		input->C_count--;
