@@ -424,12 +424,12 @@ static void threads_change_no_bit(void **state) {
 		double alone[BATCH], together[BATCH];
 		const double loss = model_gradient(one, tokens, BATCH);
 		model_loss(one, tokens, BATCH, alone);
-		for (int threads = 2; threads <= 6; threads++) {
+		for (int threads = 2; threads <= (MEMCHECK ? 3 : 6); threads++) {
 			struct model *many = open_model(shape, 2, true, choice.kernels);
 			random_parameters(many, 22);
 			expect_success(model_use_threads(many, threads));
 			expect_success(model_use_kernels(many, choice));
-			for (int again = 0; again < 3; again++) {
+			for (int again = 0; again < (MEMCHECK ? 1 : 3); again++) {
 				if (model_gradient(many, tokens, BATCH) != loss)
 					fail_msg("%s, OpenBLAS for %x, %d threads", kernels_names[choice.kernels], choice.blas, threads);
 				assert_memory_equal(
