@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 
 static const struct command {
 	struct command_name name;
@@ -42,14 +43,27 @@ static int run_command(int argc, char **argv) {
 	return found < 0 ? code : commands[found].run(argc - 1, argv + 1);
 }
 
+/* What stands on the stack (tables of a law, for one) takes up to some 200 KiB, and what finds no room there dies without a word. */
+#define STACK_LEAST ((rlim_t)1 << 20)
+static struct error *check_stack(void) {
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_STACK, &limit) || limit.rlim_cur >= STACK_LEAST) return NULL;
+	return error_new(
+	    ERROR_FAILED, "the stack may grow to %llu KiB only, and %llu are needed; raise the limit: ulimit -s %llu",
+	    (unsigned long long)limit.rlim_cur >> 10, (unsigned long long)STACK_LEAST >> 10,
+	    (unsigned long long)STACK_LEAST >> 10);
+}
+
 int main(int argc, char **argv) {
 	/* The number of a standard stream that was closed would be given to the next file opened, and messages written into
 	 * that file. Open for reading only, so that writing still fails. */
 	for (int stream = 0; stream <= 2; stream++)
 		if (fcntl(stream, F_GETFD) < 0) (void)!open("/dev/null", O_RDONLY);
 	machine_flush_denormals();
-	interrupt_end();             /* until the command itself watches for them */
-	signal(SIGXFSZ, SIG_IGN);    /* a file-size limit is an error to report, not a signal to die of */
+	interrupt_end();          /* until the command itself watches for them */
+	signal(SIGXFSZ, SIG_IGN); /* a file-size limit is an error to report, not a signal to die of */
+	struct error *stack = check_stack();
+	if (stack) return error_report(stack);
 	openblas_set_num_threads(1); /* parallel work is divided by rung itself, in an order that it knows */
 	int code = run_command(argc, argv);
 	/* The answer counts as given when it has arrived: a full disk must not look like success. */

@@ -33,12 +33,11 @@ static struct error *unexpected(const struct scan *scan, const char *expected) {
 		snprintf(found, sizeof found, "the end of the text");
 	else if (text[at] == '\n' || text[at] == '\r')
 		snprintf(found, sizeof found, "the end of the line");
-	else if ((unsigned char)text[at] < ' ')
-		snprintf(found, sizeof found, "the byte %d", text[at]);
+	else if (text[at] < ' ' || text[at] > '~') /* perhaps no UTF-8: a message must be */
+		snprintf(found, sizeof found, "the byte %d", (unsigned char)text[at]);
 	else {
 		size_t end = at + 1;
-		while (end < scan->length && end - at < 20 && (unsigned char)text[end] > ' ') end++;
-		while (end > at + 1 && end < scan->length && ((unsigned char)text[end] & 0xc0) == 0x80) end--;
+		while (end < scan->length && end - at < 20 && text[end] > ' ' && text[end] <= '~') end++;
 		snprintf(found, sizeof found, "%.*s", (int)(end - at), text + at);
 	}
 	if (!scan->path)

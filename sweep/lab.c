@@ -86,7 +86,9 @@ static struct error *open_corpus(struct lab *lab, const char *plan_name, bool fr
 		return error_within(error, "remove %s to have it made again", lab->corpus_path);
 	if (error) return error;
 	lab->info = *corpus_info(lab->corpus);
-	TRY(plan_check_hash(plan, plan_name, lab->corpus_path, &lab->info));
+	struct error *another = plan_check_hash(plan, plan_name, lab->corpus_path, &lab->info);
+	if (another && plan->source) another = error_within(another, "remove %s to have it made again", lab->corpus_path);
+	TRY(another);
 	hash_hex(lab->info.hash, plan->corpus_hash);
 	if (plan->corpus) TRY(plan_set_corpus(plan, lab->corpus_path));
 	return NULL;
@@ -169,7 +171,10 @@ static struct error *open_locked(
 	}
 	if (!corpus && !lab->plan.corpus && !lab->plan.source && frozen.corpus) corpus = frozen.corpus;
 	if (corpus) error = plan_set_corpus(&lab->plan, corpus);
-	if (!error) error = open_corpus(lab, name, there);
+	/* The plan that is asked for seldom knows the hash of a source; what lies there must be the lab's in any case. */
+	const bool recalled = there && asked && lab->plan.source && !lab->plan.corpus_hash[0];
+	if (recalled) memcpy(lab->plan.corpus_hash, frozen.corpus_hash, sizeof frozen.corpus_hash);
+	if (!error) error = open_corpus(lab, recalled ? path : name, there);
 	if (!error && there && asked) error = check_same(lab, &frozen, path, name);
 	if (!error) error = plan_check(&lab->plan, name, &lab->info);
 	if (!error && !lab->lost && (!there || corpus)) error = freeze(lab, path);

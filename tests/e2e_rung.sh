@@ -2,6 +2,7 @@
 # The program's own door: help, version, mistyped commands, a standard output that cannot be written, and doctor.
 . "$(dirname "$0")/tap.sh"
 to_full() { "$@" >/dev/full; }
+on_small_stack() (ulimit -s 512 && "$@")
 closed() { "$@" >&-; }
 
 check 'no command: usage on stderr' 2 none '^usage: rung COMMAND' "$rung"
@@ -11,6 +12,7 @@ check 'a mistyped command' 2 none "^error: there is no command 'rung docter'; di
 check 'an unknown command' 2 none "^error: there is no command 'rung zebra'; 'rung --help' lists" "$rung" zebra
 check 'an unknown option' 2 none '^error: there is no option --jsn; did you mean --json\?' "$rung" doctor --jsn
 check 'a number out of range' 2 none '^error: --seconds is 1e9, but must lie between 0.01 and 60' "$rung" doctor --seconds 1e9
+check 'too small a stack' 1 none '^error: the stack may grow to 512 KiB only.*ulimit -s 1024' on_small_stack "$rung" --version
 check 'a full disk is no success' 1 none '^error: cannot write to standard output: No space left' to_full "$rung" --help
 check 'a closed standard output is no success' 1 none '^error: cannot write to standard output' closed "$rung" --help
 check 'doctor --help shows defaults' 0 '--seconds S .*\[0.5\]' none "$rung" doctor --help
