@@ -230,10 +230,12 @@ static struct error *keep_compressors(struct sweep *sweep, int w) {
 	return error;
 }
 
-/* The last line of a child's stderr: what it failed of. */
+/* The last line of a child's stderr, what it failed of; or why that cannot be had. */
 static void add_last_words(const char *log, struct text *out) {
 	struct text said = {0};
-	error_free(file_read(log, (size_t)1 << 20, &said));
+	struct error *error = log ? file_read(log, (size_t)1 << 20, &said) : error_memory(256);
+	if (error) text_add(out, " (%s)", error->message);
+	error_free(error);
 	while (said.length && strchr("\n ", said.data[said.length - 1])) said.data[--said.length] = '\0';
 	const char *newline = said.length ? strrchr(said.data, '\n') : NULL;
 	if (said.length) text_add(out, ": %.500s", newline ? newline + 1 : said.data);
@@ -248,7 +250,7 @@ static void add_reason(const struct job *job, int code, struct text *out) {
 	}
 	char *log = log_path(job);
 	text_add(out, ": exit code %d", code);
-	if (log) add_last_words(log, out);
+	add_last_words(log, out);
 	free(log);
 }
 
