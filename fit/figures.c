@@ -558,7 +558,13 @@ static struct error *run_gnuplot(const char *folder, const struct text *made) {
 		posix_spawn_file_actions_addchdir_np(&actions, folder);
 		int failure = posix_spawnp(&child, "gnuplot", &actions, NULL, scripts, environ);
 		close(ends[1]);
-		if (failure == ENOENT) {
+		if (!failure) {
+			listen(ends[0], words, sizeof words);
+			while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+			}
+		}
+		/* POSIX lets the child say that there is no such program: by exit code 127. */
+		if (failure == ENOENT || (WIFEXITED(status) && WEXITSTATUS(status) == 127)) {
 			error = error_new(
 			    ERROR_FAILED,
 			    "cannot run gnuplot, which draws the figures: it is not installed; try 'apt-get install "
@@ -567,13 +573,8 @@ static struct error *run_gnuplot(const char *folder, const struct text *made) {
 		} else if (failure) {
 			errno = failure;
 			error = error_system("run", "gnuplot");
-		} else {
-			listen(ends[0], words, sizeof words);
-			while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
-			}
-			if (status != 0)
-				error =
-				    error_new(ERROR_FAILED, "gnuplot failed in %s: %s", folder, *words ? words : "it gave no reason");
+		} else if (status != 0) {
+			error = error_new(ERROR_FAILED, "gnuplot failed in %s: %s", folder, *words ? words : "it gave no reason");
 		}
 		close(ends[0]);
 	}

@@ -120,6 +120,7 @@ static struct tie tie_that_holds(const struct law *law, const struct table *tabl
 }
 
 void law_centre(const struct law *law, const struct table *table, const double *published, double *x) {
+	memset(x, 0, (size_t)law_parameters(law) * sizeof *x);
 	/* Twice: what a parameter hangs on may stand behind it. */
 	for (int round = 0; round < 2; round++)
 		for (int j = 0; j < law_parameters(law); j++) {
