@@ -87,8 +87,8 @@ static struct error *open_corpus(struct lab *lab, const char *plan_name, bool fr
 	if (error) return error;
 	lab->info = *corpus_info(lab->corpus);
 	struct error *another = plan_check_hash(plan, plan_name, lab->corpus_path, &lab->info);
-	if (another && plan->source) another = error_within(another, "remove %s to have it made again", lab->corpus_path);
-	TRY(another);
+	if (another)
+		return plan->source ? error_within(another, "remove %s to have it made again", lab->corpus_path) : another;
 	hash_hex(lab->info.hash, plan->corpus_hash);
 	if (plan->corpus) TRY(plan_set_corpus(plan, lab->corpus_path));
 	return NULL;

@@ -134,7 +134,11 @@ mv "$scratch/lab/source.corpus" "$scratch/kept"
 "$rung" data source markov --vocab 12 --tokens 2000 --held-out-tokens 500 --out "$scratch/lab/source.corpus" >/dev/null 2>&1
 check 'nor is another in its place believed' 3 '' 'remove .*/source.corpus to have it made again: .*its hash is' \
 	"$rung" sweep --plan "$plan" --lab "$scratch/lab"
+check 'nor by the plan that has its hash' 3 '' 'remove .*/source.corpus to have it made again: .*its hash is' \
+	"$rung" sweep --plan "$scratch/lab/plan.json" --lab "$scratch/lab"
 mv "$scratch/kept" "$scratch/lab/source.corpus"
+check 'the plan of the lab by its name' 0 '^12 of 12 runs done, 0 of them now' '' \
+	"$rung" sweep --plan "$scratch/lab/plan.json" --lab "$scratch/lab"
 
 # The table: a loss that no record knows, and a row that is gone.
 sed -i '3s/,2\.[0-9]*,/,1.5,/' "$scratch/lab/points.csv"
