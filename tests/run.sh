@@ -18,7 +18,7 @@ under=()
 left_out=${left_out:-}
 if [ -n "${memcheck:-}" ]; then
 	under=(valgrind --quiet --error-exitcode=99 --fair-sched=yes)
-	left_out=$left_out${left_out:+|}'e2e_(bench|blas|demo|faults|full_disk|guide|laws|report|rung|soak|sweep|tables)|test_(base_error|base_machine|bench|fit_coverage|sweep_scheduler|sweep_worker|train_steps|.*_failures)'
+	left_out=$left_out${left_out:+|}'e2e_(bench|blas|demo|faults|full_disk|guide|laws|report|rung|soak|sweep|tables)|test_(base_error|base_machine|bench|fit_(all|bootstrap|coverage|forecast)|sweep_scheduler|sweep_worker|train_steps|.*_failures)'
 fi
 
 # A program reports in TAP. One that dies without reporting its plan counts as one failure more.
