@@ -12,13 +12,13 @@ logs=$build/logs
 export TSAN_OPTIONS=${TSAN_OPTIONS:-ignore_noninstrumented_modules=1}
 # memcheck=1: under valgrind, which must find no error, and no leak in rung itself (tests end children where they stand; their leaks
 # are for AddressSanitizer). It is some fifty times slower, brings a malloc of its own, has no switch for denormals and cannot start
-# a program by way of /proc/self/exe: what measures speed, starts workers, lets calls fail, kills, or fits hundreds of
-# times what smaller tests fit as well, is left out.
+# a program by way of /proc/self/exe: what measures speed, starts workers, lets calls fail, kills, or fits or trains dozens of
+# times what smaller tests do once, is left out.
 under=()
 left_out=${left_out:-}
 if [ -n "${memcheck:-}" ]; then
 	under=(valgrind --quiet --error-exitcode=99 --fair-sched=yes)
-	left_out=$left_out${left_out:+|}'e2e_(bench|blas|demo|faults|full_disk|guide|laws|report|rung|soak|sweep|tables)|test_(base_error|base_machine|bench|fit_(all|bootstrap|coverage|forecast)|sweep_scheduler|sweep_worker|train_steps|.*_failures)'
+	left_out=$left_out${left_out:+|}'e2e_(bench|blas|demo|faults|full_disk|guide|laws|report|rung|soak|sweep|tables|train)|test_(base_error|base_machine|bench|fit_(all|bootstrap|coverage|forecast)|sweep_scheduler|sweep_worker|train_steps|.*_failures)'
 fi
 
 # A program reports in TAP. One that dies without reporting its plan counts as one failure more.
