@@ -16,7 +16,7 @@ sanitize := $(if $(asan),-fsanitize=address) $(if $(ubsan),-fsanitize=undefined 
 # Contraction into fused multiply-adds is wanted; reassociation is not (results must not depend on the compiler's mood).
 # Vectors wider than the processor's registers are welcome: they never go from one file to another (-Wno-psabi).
 # valgrind does not know AVX-512, and is so slow that some tests do less there (MEMCHECK, see tests/sanitized.h).
-CFLAGS := -std=c17 -D_GNU_SOURCE -O3 -march=$(if $(valgrind),haswell -DMEMCHECK=1,native) -ffp-contract=fast -fno-math-errno \
+CFLAGS := -std=c17 -D_GNU_SOURCE -O3 -march=$(if $(valgrind),haswell,native) $(if $(valgrind),-DMEMCHECK=1) -ffp-contract=fast -fno-math-errno \
           -fno-trapping-math -fopenmp -g \
           -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith -Wno-psabi \
           -I. $(shell pkg-config --cflags $(packages) 2>/dev/null) $(sanitize) $(if $(cov),--coverage -O2 -Wno-format-truncation) $(extra)

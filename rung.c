@@ -43,7 +43,7 @@ static int run_command(int argc, char **argv) {
 	return found < 0 ? code : commands[found].run(argc - 1, argv + 1);
 }
 
-/* What stands on the stack (tables of a law, for one) takes up to some 200 KiB, and what finds no room there dies without a word. */
+/* What finds no room on the stack dies without a word: a fit does with 128 KiB, and does not with 256. */
 #define STACK_LEAST ((rlim_t)1 << 20)
 static struct error *check_stack(void) {
 	struct rlimit limit;

@@ -94,6 +94,10 @@ MUST_CHECK struct error *text_error(const struct text *text);
 /* The characters of `part`, "" where it has none, for a sentence of `whole`: which has failed, too, where `part` has. */
 const char *text_part(const struct text *part, struct text *whole);
 
+/* Bytes of the UTF-8 character that `bytes` begins with; 0 where there is none, or a part of one (RFC 3629: no overlong forms,
+ * no surrogates, nothing beyond U+10FFFF). */
+size_t utf8_length(const char *bytes, size_t count);
+
 /* Human numbers, written to `out` and returned: "983k", "1.2M"; "3.4 GiB"; "48 s", "2 min 05 s", "1 h 20 min". */
 #define HUMAN_SIZE 32
 char *human_count(double count, char out[HUMAN_SIZE]);
@@ -332,6 +336,8 @@ bool interrupt_pending(void);
  * NULL. */
 int error_report(struct error *error);
 
+/* What --json prints on stdout. */
+MUST_CHECK struct error *print_json(const cJSON *root);
 /* What --help prints on stdout: `usage`, then the options with their defaults. */
 MUST_CHECK struct error *print_help(const char *usage, const struct option_row *rows, size_t count);
 /* The same as the end of a command: returns the exit code. */

@@ -13,6 +13,15 @@ int error_report(struct error *error) {
 	return code;
 }
 
+struct error *print_json(const cJSON *root) {
+	struct text text = {0};
+	json_print(root, true, &text);
+	struct error *error = text_error(&text);
+	if (!error) puts(text.data);
+	text_free(&text);
+	return error;
+}
+
 struct error *print_help(const char *usage, const struct option_row *rows, size_t count) {
 	struct text text = {0};
 	options_help(rows, count, &text);

@@ -33,11 +33,14 @@ static struct error *unexpected(const struct scan *scan, const char *expected) {
 		snprintf(found, sizeof found, "the end of the text");
 	else if (text[at] == '\n' || text[at] == '\r')
 		snprintf(found, sizeof found, "the end of the line");
-	else if (text[at] < ' ' || text[at] > '~') /* perhaps no UTF-8: a message must be */
+	else if ((unsigned char)text[at] < ' ' || utf8_length(text + at, scan->length - at) == 0)
 		snprintf(found, sizeof found, "the byte %d", (unsigned char)text[at]);
 	else {
-		size_t end = at + 1;
-		while (end < scan->length && end - at < 20 && text[end] > ' ' && text[end] <= '~') end++;
+		size_t end = at, length = utf8_length(text + at, scan->length - at);
+		do {
+			end += length;
+			length = utf8_length(text + end, scan->length - end);
+		} while (length && end - at < 20 && (unsigned char)text[end] > ' ');
 		snprintf(found, sizeof found, "%.*s", (int)(end - at), text + at);
 	}
 	if (!scan->path)

@@ -73,6 +73,20 @@ const char *text_part(const struct text *part, struct text *whole) {
 	return part->data ? part->data : "";
 }
 
+size_t utf8_length(const char *bytes, size_t count) {
+	const unsigned char *at = (const unsigned char *)bytes;
+	if (count == 0) return 0;
+	const unsigned char lead = at[0];
+	if (lead < 0x80) return 1;
+	const size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+	if (lead < 0xc2 || lead > 0xf4 || length > count) return 0;
+	for (size_t i = 1; i < length; i++)
+		if ((at[i] & 0xc0) != 0x80) return 0;
+	if ((lead == 0xe0 && at[1] < 0xa0) || (lead == 0xed && at[1] > 0x9f)) return 0;
+	if ((lead == 0xf0 && at[1] < 0x90) || (lead == 0xf4 && at[1] > 0x8f)) return 0;
+	return length;
+}
+
 /* ------------------------------------------------------------------------------------------- numbers for people --- */
 
 /* `value` with one decimal below 100 and none above, in the first unit that keeps it below `step`. */

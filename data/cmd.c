@@ -8,15 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct error *print_json(const cJSON *object) {
-	struct text text = {0};
-	json_print(object, true, &text);
-	struct error *error = text_error(&text);
-	if (!error) puts(text.data);
-	text_free(&text);
-	return error;
-}
-
 static const char *plural(uint64_t count) {
 	return count == 1 ? "" : "s";
 }

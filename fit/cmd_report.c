@@ -64,19 +64,15 @@ static void add_lines(struct writer *writer, cJSON *answer, const char *key, con
 	}
 }
 
-static struct error *print_json(const struct report *report, const char *out, const struct text *figures) {
+static struct error *print_summary_json(const struct report *report, const char *out, const struct text *figures) {
 	cJSON *answer = cJSON_CreateObject();
 	struct writer writer = {.failed = !answer};
 	string(&writer, answer, "report", out);
 	add_lines(&writer, answer, "figures", figures);
 	add_lines(&writer, answer, "headline", &report->headline);
 	add_lines(&writer, answer, "missing", &report->missing);
-	struct text printed = {0};
-	json_print(answer, true, &printed);
+	struct error *error = writer.failed ? error_memory(sizeof(cJSON)) : print_json(answer);
 	cJSON_Delete(answer);
-	struct error *error = writer.failed ? error_memory(sizeof(cJSON)) : text_error(&printed);
-	if (!error) printf("%s\n", printed.data);
-	text_free(&printed);
 	return error;
 }
 
@@ -118,7 +114,7 @@ static struct error *run(const char *lab, const struct report_options *options) 
 	if (!error) error = report_write_page(&report, out);
 	if (!error && options->figures) error = report_write_figures(&report, options->figures, &figures);
 	if (!error && options->json) {
-		error = print_json(&report, out, &figures);
+		error = print_summary_json(&report, out, &figures);
 	} else if (!error) {
 		print_summary(&report, out, options->figures, &figures);
 	}

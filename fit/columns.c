@@ -133,8 +133,7 @@ static struct error *require(const struct rows *rows, const struct columns *colu
 	struct text others = {0};
 	guess(rows, kind, &others);
 	struct error *error = text_error(&others);
-	if (error) {
-	} else if (others.length) {
+	if (!error && others.length) {
 		struct text message = {0};
 		begin_message(rows, &message);
 		text_add(
@@ -142,7 +141,7 @@ static struct error *require(const struct rows *rows, const struct columns *colu
 		    kinds[kind].option);
 		error = error_new(ERROR_DATA, "%s", message.data ? message.data : rows->name);
 		text_free(&message);
-	} else {
+	} else if (!error) {
 		const char *remark = kind == COLUMN_LOSS ? "" : "; of N, D and C two are needed";
 		error = no_column(rows, kinds[kind].standard, kinds[kind].option, remark);
 	}

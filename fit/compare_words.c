@@ -156,13 +156,7 @@ void compare_summary(const struct fit_comparison *comparison, struct text *out) 
 	if (doubtful) text_add_string(out, "  * not converged: no estimate, and out of the contest\n");
 	struct text words = {0};
 	compare_in_words(comparison, &words);
-	out->failed |= words.failed;
-	for (char *line = words.data; line && *line;) {
-		char *end = strchr(line, '\n');
-		if (end) *end = 0;
-		wrapped(out, "  ", "  ", line);
-		line = end ? end + 1 : NULL;
-	}
+	wrapped_lines(out, "  ", "  ", &words);
 	text_free(&words);
 }
 

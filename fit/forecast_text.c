@@ -97,16 +97,6 @@ static void summarise_ways(const struct score *score, struct text *out) {
 	}
 }
 
-/* Takes `lines` apart. */
-static void wrapped_lines(struct text *out, struct text *lines) {
-	for (char *line = lines->data ? lines->data : (char *)"", *end; *line; line = end) {
-		end = line + strcspn(line, "\n");
-		if (*end) *end++ = 0;
-		wrapped(out, "", "  ", line);
-	}
-	out->failed |= lines->failed;
-}
-
 void score_verdict(const struct score *score, struct text *out) {
 	for (int way = BY_POWER; way < WAYS; way++) {
 		const struct against *against = &score->ways[way];
@@ -139,7 +129,7 @@ void score_summary(
 		struct text verdict = {0};
 		score_verdict(score, &verdict);
 		text_add_string(out, "\n");
-		wrapped_lines(out, &verdict);
+		wrapped_lines(out, "", "  ", &verdict);
 		text_free(&verdict);
 	}
 	for (size_t i = 0; i < score->missing_count; i++) {

@@ -174,26 +174,13 @@ struct error *report_json(const struct report *report, struct text *out) {
 
 /* ----------------------------------------------------------------------------------------------------- the page --- */
 
-/* Bytes of the UTF-8 character at `at`; 0 when there is none (RFC 3629: no overlong forms, no surrogates). */
-static size_t utf8_length(const unsigned char *at, size_t left) {
-	unsigned char lead = at[0];
-	if (lead < 0x80) return 1;
-	size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-	if (lead < 0xc2 || lead > 0xf4 || length > left) return 0;
-	for (size_t i = 1; i < length; i++)
-		if ((at[i] & 0xc0) != 0x80) return 0;
-	if ((lead == 0xe0 && at[1] < 0xa0) || (lead == 0xed && at[1] > 0x9f)) return 0;
-	if ((lead == 0xf0 && at[1] < 0x90) || (lead == 0xf4 && at[1] > 0x8f)) return 0;
-	return length;
-}
-
 /* JSON inside a <script> element: nothing in it may look like markup, and a model's bytes need not be UTF-8. Markup
  * characters occur in strings alone, where \u escapes mean the same. */
 static void add_json_for_html(struct text *out, const struct text *json) {
 	const unsigned char *bytes = (const unsigned char *)json->data;
 	size_t plain = 0, at = 0;
 	while (at < json->length) {
-		size_t length = utf8_length(bytes + at, json->length - at);
+		size_t length = utf8_length(json->data + at, json->length - at);
 		bool markup = bytes[at] == '<' || bytes[at] == '>' || bytes[at] == '&';
 		if (length && !markup) {
 			at += length;
@@ -212,7 +199,7 @@ static void add_json_for_html(struct text *out, const struct text *json) {
 
 static void add_html(struct text *out, const char *string, size_t length) {
 	for (size_t at = 0; at < length;) {
-		size_t bytes = utf8_length((const unsigned char *)string + at, length - at);
+		size_t bytes = utf8_length(string + at, length - at);
 		switch (string[at]) {
 		case '<':
 			text_add_string(out, "&lt;");

@@ -13,17 +13,9 @@ struct fit_strings {
 	char bytes[];
 };
 
-/* Length of the UTF-8 character at `text` (RFC 3629: no overlong forms, no surrogates); 0 when it is none. */
-static size_t character(const unsigned char *text) {
-	if (text[0] < 0x80) return text[0] != 0;
-	size_t length = text[0] >= 0xf0 ? 4 : text[0] >= 0xe0 ? 3 : 2;
-	if (text[0] < 0xc2 || text[0] > 0xf4) return 0;
-	for (size_t i = 1; i < length; i++)
-		if ((text[i] & 0xc0) != 0x80) return 0;
-	unsigned first = text[0], second = text[1];
-	bool wrong = (first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) ||
-	             (first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f);
-	return wrong ? 0 : length;
+/* Bytes of the character that the string begins with; 0 at its end, or where it is none. */
+static size_t character(const char *text) {
+	return utf8_length(text, strnlen(text, 4));
 }
 
 /* Copies at most `room` bytes of whole characters and a NUL; returns the number of bytes. */
@@ -31,7 +23,7 @@ static size_t copy_characters(const char *text, size_t room, bool plain, char *o
 	const unsigned char *from = (const unsigned char *)text;
 	size_t count = 0;
 	while (*from) {
-		size_t length = character(from);
+		size_t length = character((const char *)from);
 		bool control = plain && (*from < ' ' || *from == 127);
 		if (count + (length ? length : 1) > room) break;
 		if (length && !control) {
@@ -48,7 +40,7 @@ static size_t copy_characters(const char *text, size_t room, bool plain, char *o
 
 void strings_clean(char *text) {
 	for (size_t length; *text; text += length) {
-		length = character((const unsigned char *)text);
+		length = character(text);
 		if (length) continue;
 		*text = '?';
 		length = 1;

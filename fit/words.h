@@ -87,6 +87,16 @@ static inline void wrapped(struct text *out, const char *first, const char *rest
 	text_add_string(out, "\n");
 }
 
+/* The same for every line of `lines`, which it takes apart. */
+static inline void wrapped_lines(struct text *out, const char *first, const char *rest, struct text *lines) {
+	out->failed |= lines->failed;
+	for (char *line = lines->data, *end; line && *line; line = end) {
+		end = line + strcspn(line, "\n");
+		if (*end) *end++ = 0;
+		wrapped(out, first, rest, line);
+	}
+}
+
 /* Appends `item` to "a, b" in an array (at first ""). What has no room is cut, as in the warning that it is for. */
 static inline void list_add(char *list, size_t size, const char *item) {
 	size_t used = strlen(list);

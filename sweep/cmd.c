@@ -150,12 +150,7 @@ static struct error *print_plan(
 	    !json_add_number(object, "idle", outlook.idle) || !json_add_number(object, "memory_bytes", cost.memory) ||
 	    !json_add_number(object, "disk_bytes", cost.disk))
 		return error_memory(256);
-	struct text out = {0};
-	json_print(root, true, &out);
-	struct error *error = text_error(&out);
-	if (!error) printf("%s\n", out.data);
-	text_free(&out);
-	return error;
+	return print_json(root);
 }
 
 static struct error *make_plan(const struct plan_options *options, struct choice *choice) {

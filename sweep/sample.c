@@ -55,31 +55,13 @@ static struct error *read_passage(struct corpus *corpus, size_t count, uint16_t 
 	return corpus_read(corpus, SPLIT_HELD_OUT, place, count, passage);
 }
 
-/* Bytes of the well-formed character (Unicode, table 3-7) that `bytes` begins with; 0 when there is none. */
-static size_t character_length(const unsigned char *bytes, size_t count) {
-	const unsigned char first = bytes[0];
-	const size_t length = first < 0x80   ? 1
-	                      : first < 0xc2 ? 0
-	                      : first < 0xe0 ? 2
-	                      : first < 0xf0 ? 3
-	                      : first < 0xf5 ? 4
-	                                     : 0;
-	if (length > count) return 0;
-	for (size_t i = 1; i < length; i++)
-		if ((bytes[i] & 0xc0) != 0x80) return 0;
-	/* Longer than need be, a surrogate, or beyond U+10FFFF: the second byte tells. */
-	if ((first == 0xe0 && bytes[1] < 0xa0) || (first == 0xed && bytes[1] > 0x9f)) return 0;
-	if ((first == 0xf0 && bytes[1] < 0x90) || (first == 0xf4 && bytes[1] > 0x8f)) return 0;
-	return length;
-}
-
 /* A passage is cut between tokens, which may be in the middle of a character, and a model of bytes may write any: what is
  * no UTF-8 becomes U+FFFD, and so does a zero byte, which would end the string. */
 static struct error *add_text(cJSON *root, const char *key, const struct text *bytes) {
 	struct text text = {0};
 	for (size_t at = 0; at < bytes->length;) {
 		const char *here = bytes->data + at;
-		const size_t length = *here ? character_length((const unsigned char *)here, bytes->length - at) : 0;
+		const size_t length = *here ? utf8_length(here, bytes->length - at) : 0;
 		if (length)
 			text_add_bytes(&text, here, length);
 		else

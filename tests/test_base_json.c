@@ -63,6 +63,8 @@ static void errors_say_where(void **state) {
 	    {"// x\n1", "plan.json:1:1:", "expected a value, found //"},
 	    {"\xff\xfe{", "plan.json:1:1:", "expected a value, found the byte 255"}, /* no UTF-8: not to be said as it is */
 	    {"[a\xff]", "plan.json:1:2:", "expected a value, found a"},
+	    {"{\xe2\x80\x9cname\xe2\x80\x9d: 1}",
+	     "plan.json:1:2:", "found \xe2\x80\x9cname\xe2\x80\x9d:"}, /* typographic quotes */
 	    {"[1000000000000000000000000000000000000000000000000000000000000]", "plan.json:1:2:", "at most 60 characters"},
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {

@@ -35,6 +35,40 @@ static void strings_grow(void **state) {
 	text_free(&text);
 }
 
+/* The bytes of a code point, by the arithmetic of RFC 3629. */
+static size_t encode(uint32_t code, unsigned char out[4]) {
+	if (code < 0x80) return out[0] = (unsigned char)code, 1;
+	const size_t length = code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+	for (size_t i = length - 1; i > 0; i--, code >>= 6) out[i] = (unsigned char)(0x80 | (code & 0x3f));
+	out[0] = (unsigned char)((0xf00u >> length & 0xff) | code);
+	return length;
+}
+
+/* Every character, every character cut short, and every pair of bytes that no character begins with. */
+static void characters_are_told_from_bytes(void **state) {
+	(void)state;
+	static unsigned char length_of[256][256]; /* of the characters that begin with these two bytes; 0: none */
+	for (uint32_t code = 0; code < 0x110000; code++) {
+		unsigned char bytes[4] = {0};
+		if (code >= 0xd800 && code < 0xe000) continue; /* surrogates */
+		const size_t length = encode(code, bytes);
+		for (size_t room = 0; room <= 4; room++)
+			assert_int_equal(utf8_length((const char *)bytes, room), room < length ? 0 : length);
+		if (length > 1) length_of[bytes[0]][bytes[1]] = (unsigned char)length;
+		for (size_t i = 1; i < length; i++) {
+			const unsigned char kept = bytes[i];
+			bytes[i] = code & 1 ? 0x7f : 0xc0;
+			assert_int_equal(utf8_length((const char *)bytes, length), 0);
+			bytes[i] = kept;
+		}
+	}
+	for (int first = 0x80; first < 256; first++)
+		for (int second = 0; second < 256; second++) {
+			const char bytes[4] = {(char)first, (char)second, (char)0x80, (char)0x80};
+			assert_int_equal(utf8_length(bytes, 4), length_of[first][second]);
+		}
+}
+
 static void a_failure_is_remembered(void **state) {
 	(void)state;
 	struct text text = {0};
@@ -44,6 +78,11 @@ static void a_failure_is_remembered(void **state) {
 	text_add_string(&text, "too late");
 	assert_string_equal(text.data, "kept");
 	expect_failure(text_error(&text), ERROR_FAILED, "out of memory");
+	struct text whole = {0}, fine = {0};
+	assert_string_equal(text_part(&fine, &whole), "");
+	assert_false(whole.failed);
+	assert_string_equal(text_part(&text, &whole), "kept");
+	assert_true(whole.failed); /* though each of its own pieces found room */
 	text_free(&text);
 }
 
@@ -181,8 +220,11 @@ static void nearest_names(void **state) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(strings_grow),       cmocka_unit_test(a_failure_is_remembered),
-	    cmocka_unit_test(numbers_for_people), cmocka_unit_test(decimals_read_back),
+	    cmocka_unit_test(strings_grow),
+	    cmocka_unit_test(characters_are_told_from_bytes),
+	    cmocka_unit_test(a_failure_is_remembered),
+	    cmocka_unit_test(numbers_for_people),
+	    cmocka_unit_test(decimals_read_back),
 	    cmocka_unit_test(nearest_names),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
 /* What whole training steps must keep to: no memory is asked for, and fast kernels train as the plain loops do. */
+#include "tests/sanitized.h"
 #include "tests/train_fixture.h"
 
 #include <cblas.h>
@@ -9,15 +10,10 @@
 
 /* ------------------------------------------------------------------------------------- counting what is asked for --- */
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define COUNTING false
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
-#define COUNTING false
-#endif
-#endif
-#if !defined(COUNTING) && defined(__GLIBC__)
+#if !SANITIZED && !MEMCHECK && defined(__GLIBC__)
 #define COUNTING true
+#else
+#define COUNTING false
 #endif
 
 static atomic_long requests;

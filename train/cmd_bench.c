@@ -98,15 +98,6 @@ static struct error *jobs_of(const struct bench_options *options, struct job job
 	return shape_check(&jobs[0].shape);
 }
 
-static struct error *print_json(const cJSON *object) {
-	struct text text = {0};
-	json_print(object, true, &text);
-	struct error *error = text_error(&text);
-	if (!error) puts(text.data);
-	text_free(&text);
-	return error;
-}
-
 static const char *clock_name(const struct bench_effort *effort) {
 	return effort->cpu_time ? "the process's clock" : "the clock on the wall";
 }

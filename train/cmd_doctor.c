@@ -72,29 +72,21 @@ static bool add_kernels(cJSON *object, struct kernel_choice kernels) {
 	return choice && cJSON_AddItemToObject(object, "kernels", choice);
 }
 
-static struct error *print_json(const struct findings *findings) {
+static struct error *print_findings_json(const struct findings *findings) {
 	cJSON *object = cJSON_CreateObject();
 	if (!object) return error_memory(0);
-	struct text text = {0};
 	struct error *error = machine_to_json(&findings->machine, object);
-	if (error) goto done;
-	if (!json_add_number(object, "peak_gflops", findings->peak) ||
-	    !json_add_number(object, "product_gflops", findings->product) ||
-	    !json_add_number(object, "blas_products", findings->blas.products) ||
-	    !json_add_number(object, "blas_error", findings->blas.worst) ||
-	    !json_add_number(object, "blas_seconds", findings->blas.seconds) ||
-	    !cJSON_AddBoolToObject(object, "blas_agrees", findings->blas.worst <= 1) ||
-	    !cJSON_AddBoolToObject(object, "narrow_kernels", findings->narrow_kernels) ||
-	    !cJSON_AddBoolToObject(object, "denormals_flushed", findings->denormals_flushed) ||
-	    !add_kernels(object, findings->kernels) || !json_add_number(object, "kernels_width", CHOICE_WIDTH)) {
+	if (!error && (!json_add_number(object, "peak_gflops", findings->peak) ||
+	               !json_add_number(object, "product_gflops", findings->product) ||
+	               !json_add_number(object, "blas_products", findings->blas.products) ||
+	               !json_add_number(object, "blas_error", findings->blas.worst) ||
+	               !json_add_number(object, "blas_seconds", findings->blas.seconds) ||
+	               !cJSON_AddBoolToObject(object, "blas_agrees", findings->blas.worst <= 1) ||
+	               !cJSON_AddBoolToObject(object, "narrow_kernels", findings->narrow_kernels) ||
+	               !cJSON_AddBoolToObject(object, "denormals_flushed", findings->denormals_flushed) ||
+	               !add_kernels(object, findings->kernels) || !json_add_number(object, "kernels_width", CHOICE_WIDTH)))
 		error = error_memory(0);
-		goto done;
-	}
-	json_print(object, true, &text);
-	error = text_error(&text);
-	if (!error) puts(text.data);
-done:
-	text_free(&text);
+	if (!error) error = print_json(object);
 	cJSON_Delete(object);
 	return error;
 }
@@ -151,7 +143,7 @@ static struct error *doctor(const struct doctor_options *options) {
 	findings.peak = machine_peak_gflops(options->seconds);
 	TRY(time_product(options->seconds, &findings.product));
 	TRY(choose_kernels(&findings.kernels));
-	TRY(options->json ? print_json(&findings) : print_findings(&findings));
+	TRY(options->json ? print_findings_json(&findings) : print_findings(&findings));
 	return blas_check_verdict(&findings.blas);
 }
 
