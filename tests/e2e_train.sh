@@ -102,12 +102,12 @@ holds 'its learning curve too' cmp whole/log.jsonl killed/log.jsonl
 holds 'it was killed at least once' test "$kills" -ge 1
 holds 'no checkpoint of a finished run stays behind' sh -c '! ls killed/step-* 2>/dev/null'
 
-check 'Ctrl-C' 130 '' '^error: interrupted at step [0-9]+ of [0-9]+; the same command goes on' signalled INT \
+check 'Ctrl-C' 130 '' '^error: interrupted at step [0-9]+ of [0-9]+; the same command goes on' signalled INT stop \
 	"$rung" train --corpus a.corpus --width 64 --tokens 30K --out stop --quiet --depth 8 --context 64 --batch 1 --kernels plain
-check 'a terminal that hangs up' 130 '' '^error: interrupted at step [0-9]+ of [0-9]+; the same command goes on' signalled HUP env --default-signal=HUP \
+check 'a terminal that hangs up' 130 '' '^error: interrupted at step [0-9]+ of [0-9]+; the same command goes on' signalled HUP stop env --default-signal=HUP \
 	"$rung" train --corpus a.corpus --width 64 --tokens 30K --out stop --quiet --depth 8 --context 64 --batch 1 --kernels plain
-check 'one that hangs up under nohup' 0 '^held-out loss' '' signalled HUP env --ignore-signal=HUP \
-	"$rung" train --corpus a.corpus "${small[@]}" --out nohup
+check 'one that hangs up under nohup' 0 '^held-out loss' '' signalled HUP nohup env --ignore-signal=HUP \
+	"$rung" train --corpus a.corpus "${small[@]}" --tokens 10K --kernels plain --out nohup
 check 'eval' 0 '^held-out loss +[0-9.]+ \+- ' '' "$rung" eval whole/model.safetensors --tokens 8K
 holds 'eval on the same tokens gives the loss of the record' sh -c \
 	"'$rung' eval whole/model.safetensors --tokens 8K | grep -q \"\$(printf 'loss   %.4f' $(member whole/run.json loss | head -1))\""
@@ -164,6 +164,6 @@ check 'leaves its folder to another' 0 '^held-out loss' '' train --out later --t
 check 'symbols keep their spaces' 0 '^1 2 3( [0-9]+){5}$' '' "$rung" sample symbols/model.safetensors --prompt '1 2 3' --tokens 5
 check 'symbols need no prompt' 0 '^0( [0-9]+){5}$' '' "$rung" sample symbols/model.safetensors --tokens 5
 check 'an interrupted sample' 130 '^The ' '^error: interrupted' \
-	signalled INT "$rung" sample whole/model.safetensors --tokens 100M
+	signalled INT a.corpus "$rung" sample whole/model.safetensors --tokens 100M
 check 'a truncated checkpoint' 3 '' 'cut\.safetensors' "$rung" eval cut.safetensors
 check 'an empty prompt is none' 0 '^The ' '' "$rung" sample whole/model.safetensors --prompt '' --tokens 5

@@ -48,15 +48,17 @@ holds() {
 	if "$@" >"$scratch/out" 2>"$scratch/err"; then verdict "$name" 1; else verdict "$name" 0; fi
 }
 
-# signalled SIGNAL COMMAND...: sends it as soon as rung listens for SIGINT, which /proc tells. The name first: before it is
-# rung, it is a shell, which listens too.
+# signalled SIGNAL FILE COMMAND...: sends it as soon as rung listens for SIGINT and has FILE (its last name; '' for none) open
+# or mapped, which /proc tells. The name first: before it is rung, it is a shell, which listens too. A command that changes
+# the way it listens does so before it opens that FILE.
 signalled() {
-	local signal=$1 child caught
-	shift
+	local signal=$1 file=$2 child caught
+	shift 2
 	"$@" &
 	child=$!
 	until [[ "$(cat /proc/$child/comm 2>/dev/null)" =~ ^(rung|memcheck.*)$ ]] &&
-		caught=$(sed -n 's/^SigCgt:\s*//p' /proc/$child/status 2>/dev/null) && [ $((0x${caught:-0} & 2)) -ne 0 ]; do
+		caught=$(sed -n 's/^SigCgt:\s*//p' /proc/$child/status 2>/dev/null) && [ $((0x${caught:-0} & 2)) -ne 0 ] &&
+		{ [ -z "$file" ] || { readlink /proc/$child/fd/*; cat /proc/$child/maps; } 2>/dev/null | grep "/$file\$" >/dev/null; }; do
 		grep -q '^State:.*[ZX]' /proc/$child/status 2>/dev/null && return 1
 	done
 	kill "-$signal" $child
