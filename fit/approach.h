@@ -301,8 +301,6 @@ struct lab_curves {
 MUST_CHECK struct error *lab_curves_read(const char *lab, struct lab_curves *curves);
 void lab_curves_free(struct lab_curves *curves);
 
-/* ------------------------------------------------------------------------------------------------ both (approaches.c) --- */
-
 /* ------------------------------------------------------------------------------------------------- counting (counting.c) --- */
 
 /* What the records count in more than one way: parameters, without embeddings or with; operations. */
@@ -357,6 +355,8 @@ void counting_free(struct counting *counting);
 
 /* In one sentence: how far a moves. */
 void counting_sentence(const struct counting *counting, struct text *out);
+
+/* ------------------------------------------------------------------------------------------------ both (approaches.c) --- */
 
 /* Of approaches 1 and 2. All zero: as the table suggests. */
 struct fit_approach_options {

@@ -1,5 +1,6 @@
 /* What a fit found, told while memory is short: each allocation fails in turn, alone or with all after it, and what comes is
  * the whole answer or an error, never a part of it. */
+#include "fit/approach.h"
 #include "fit/chosen.h"
 #include "tests/fail.h"
 #include "tests/fit_fixture.h"
@@ -7,6 +8,7 @@
 static struct fit_points points;
 static struct fit all;
 static struct chosen chosen;
+static struct counting_input counting = {.N = {{"hidden", NULL}, {"all", NULL}}, .N_count = 2};
 
 static struct error *print_tree(struct error *error, cJSON *root, struct text *out) {
 	if (!error) json_print(root, true, out);
@@ -73,11 +75,13 @@ static void it_is_told_whole_or_not_at_all(void **state) {
 	}
 }
 
-/* A table with everything that there are words for: rows left out, another minimum, approaches, a comparison. */
+/* A table with everything that there are words for: rows left out, another minimum, approaches, ways of counting, a
+ * comparison. */
 static int prepare(void **state) {
 	(void)state;
 	static const struct ladder_shape shape = {5, 5, 6e3, 20, 1e6, 30};
-	static struct fit_options how = {.replicates = 20, .seed = 1};
+	static const struct fit_approach_options approaches = {.counting = &counting};
+	static const struct fit_options how = {.replicates = 20, .seed = 1, .approaches = &approaches};
 	const struct fit_surface truth = small_surface(0.8, 0.3, 0.35);
 	const struct chosen_options options = {.method.law = "stretched", .variable = FIT_C, .all = true, .how = &how};
 	points = make_points(&truth, &shape, 0.003, 0.002, 3);
@@ -86,6 +90,12 @@ static int prepare(void **state) {
 	points.left_out[0] = (struct fit_left_out){.N = 1, .D = 1, .why = LEFT_OUT_BY_TABLE, .reason = "diverged"};
 	points.left_out[1] = (struct fit_left_out){.N = 1, .D = 1, .why = LEFT_OUT_AS_BAD, .reason = "no loss"};
 	points.left_out_count = 2;
+	for (size_t k = 0; k < counting.N_count; k++) {
+		counting.N[k].values = array_new(points.count, sizeof(double));
+		if (!counting.N[k].values) return -1;
+		for (size_t i = 0; i < points.count; i++)
+			counting.N[k].values[i] = points.items[i].N + (k ? 40 * sqrt(points.items[i].N) : 0);
+	}
 	expect_success(fit_all(&points, &how, &all));
 	expect_success(chosen_fit(&points, &options, &chosen));
 	return 0;
@@ -96,6 +106,7 @@ static int clear(void **state) {
 	chosen_free(&chosen);
 	fit_free(&all);
 	fit_points_free(&points);
+	counting_input_free(&counting);
 	return 0;
 }
 
