@@ -3,7 +3,7 @@
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 # shellcheck disable=SC2034 # for the scripts
-rung=${rung:-$PWD/rung}
+rung=$(realpath "${rung:-$PWD/rung}")
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 number=0
