@@ -1,27 +1,22 @@
 #!/usr/bin/env bash
 # The corpus recipe without a network: on small packages with the layout of the real ones, and with an apt that fails.
-set -uo pipefail
-cd "$(dirname "$0")/.." || exit 1
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-ok() { echo "ok - $1"; }
-bad() { echo "not ok - $1"; }
-holds() { # description, command
-	if "${@:2}"; then ok "$1"; else bad "$1"; fi
-}
-expect() { # exit code, what the output must say, description; the command's code and output are in $code and $work/out
-	if [ "$code" -eq "$1" ] && grep -qE "$2" "$work/out"; then ok "$3"; else
-		bad "$3: exit code $code, expected $1 and '$2'; output:"
-		sed 's/^/# /' "$work/out"
-	fi
+# shellcheck source=tests/tap.sh
+source "$(dirname "$0")/tap.sh"
+work=$scratch/work
+: >"$scratch/err"
+expect() { # exit code, what the output must say, description; the command's code and output are in $code and $scratch/out
+	local good=0
+	[ "$code" -eq "$1" ] && says "$2" "$scratch/out" && good=1
+	verdict "$3 (exit code $code)" $good
 }
 recipe() {
-	PATH=$work/bin:$PATH "$work/scripts/corpus.sh" --cache "$work/cache" "$@" >"$work/out" 2>&1
+	PATH=$work/bin:$PATH "$work/scripts/corpus.sh" --cache "$work/cache" "$@" >"$scratch/out" 2>&1
 	code=$?
 }
 
 if ! command -v dpkg-deb >/dev/null || ! command -v zstd >/dev/null; then
-	echo "ok - corpus recipe # SKIP dpkg-deb or zstd is missing"
+	echo "ok 1 - corpus recipe # SKIP dpkg-deb or zstd is missing"
+	echo 1..1
 	exit 0
 fi
 mkdir -p "$work/bin" "$work/scripts" "$work/cache/debs"
@@ -44,12 +39,14 @@ sed -i '/^debian-13/d' "$work/scripts/corpus.sha256"
 recipe
 expect 1 "although|report it" "recorded versions with other bytes are an error"
 rm -f "$work/cache/prose."*
-hash=$(sed -nE 's/.*its text has SHA-256 ([0-9a-f]{64}).*/\1/p' "$work/out")
+hash=$(sed -nE 's/.*its text has SHA-256 ([0-9a-f]{64}).*/\1/p' "$scratch/out")
 sed -i "s/^debian-12 stream .*/debian-12 stream $hash 0 bytes/" "$work/scripts/corpus.sha256"
 recipe
 expect 0 "SHA-256 of the text is the one recorded for debian-12" "made from cached packages without a network"
 zstd -dcq "$work/cache/prose.jsonl.zst" >"$work/first.jsonl"
-python3 tests/make_packages.py check "$work/first.jsonl"
+holds "its text is looked at" python3 tests/make_packages.py check "$work/first.jsonl"
+cp "$scratch/out" "$scratch/found"
+while read -r good what; do verdict "$what" "$good"; done <"$scratch/found"
 
 rm -rf "$work/cache/debs"
 recipe
@@ -68,3 +65,4 @@ holds "made again, the bytes are the same" cmp -s "$work/first.jsonl" "$work/sec
 recipe --nonsense
 expect 2 "unknown argument '--nonsense'" "an unknown option is a usage error"
 holds "no working folder is left" test -z "$(find "$work/cache" -name 'work.*')"
+echo "1..$number"

@@ -1,10 +1,9 @@
 #!/usr/bin/env bash
 # What scripts/demo.sh does around the program: order of the steps, going on, the way without a network, stopping. The
 # program and the corpus recipe are stand-ins that write down how they were called.
-set -uo pipefail
-cd "$(dirname "$0")/.." || exit 1
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+# shellcheck source=tests/tap.sh
+source "$(dirname "$0")/tap.sh"
+work=$scratch/work
 mkdir -p "$work/scripts" "$work/bin"
 cp scripts/demo.sh "$work/scripts/"
 
@@ -32,15 +31,15 @@ chmod +x "$work/scripts/corpus.sh" "$work/bin/rung"
 
 demo() {
 	: >"$work/calls"
-	CALLS=$work/calls RUNG=$work/bin/rung RUNG_CACHE=$work/cache "$work/scripts/demo.sh" "$@" >"$work/out" 2>&1
+	CALLS=$work/calls RUNG=$work/bin/rung RUNG_CACHE=$work/cache "$work/scripts/demo.sh" "$@" >"$scratch/out" 2>&1
 	code=$?
 	sed -i "s|$work/||g" "$work/calls"
+	sed 's/^/called: /' "$work/calls" >"$scratch/err"
 }
 expect() { # description, exit code, what the output says, the calls
-	if [ "$code" -eq "$2" ] && grep -q -- "$3" "$work/out" && [ "$(cat "$work/calls")" = "$4" ]; then echo "ok - $1"; else
-		echo "not ok - $1: exit code $code, expected $2 and '$3'; calls and output:"
-		sed 's/^/# /' "$work/calls" "$work/out"
-	fi
+	local good=0
+	[ "$code" -eq "$2" ] && says "$3" "$scratch/out" && [ "$(cat "$work/calls")" = "$4" ] && good=1
+	verdict "$1 (exit code $code)" $good
 }
 import="rung data import cache/prose.jsonl.zst --out cache/prose.corpus"
 rest="rung sweep --preset demo --corpus cache/prose.corpus --lab labs/demo
@@ -81,3 +80,4 @@ demo
 expect "without the program it says how to build it" 1 "type 'make' first" ""
 demo --nonsense
 expect "an unknown option is a usage error" 2 "unknown argument '--nonsense'" ""
+echo "1..$number"

@@ -131,3 +131,4 @@ fit=("$rung" fit --fix E=1.5 --replicates 100) # a quick one
 limits 'fit' "${fit[@]}" "$disk/lab" --out "$disk/fixed.json"
 echo old >"$before/lab/report.html"
 limits 'report' "$rung" report "$disk/lab" --out "$disk/lab/report.html"
+echo "1..$number"

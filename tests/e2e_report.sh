@@ -190,3 +190,4 @@ else
 	number=$((number + 1))
 	echo "ok $number - the page in a browser # SKIP there is no chromium that starts"
 fi
+echo "1..$number"

@@ -167,3 +167,4 @@ check 'an interrupted sample' 130 '^The ' '^error: interrupted' \
 	signalled INT a.corpus "$rung" sample whole/model.safetensors --tokens 100M
 check 'a truncated checkpoint' 3 '' 'cut\.safetensors' "$rung" eval cut.safetensors
 check 'an empty prompt is none' 0 '^The ' '' "$rung" sample whole/model.safetensors --prompt '' --tokens 5
+echo "1..$number"

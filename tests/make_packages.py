@@ -2,7 +2,7 @@
 what scripts/extract.py makes of them.
 
     make_packages.py build FOLDER SCRIPTS     FOLDER/<package>_<version>_all.deb, versions as in SCRIPTS/corpus.sha256
-    make_packages.py check STREAM.jsonl       TAP: one line a check"""
+    make_packages.py check STREAM.jsonl       a line for each check: 1 or 0, and what it shows"""
 
 import gzip
 import json
@@ -130,7 +130,7 @@ def check(path):
     order = [row["source"] for row in rows]
 
     def report(good, what):
-        print(("ok - " if good else "not ok - ") + what)
+        print(int(good), what)
 
     report(all(by_source.values()), "every package has documents")
     report(not re.search(r"[A-Z]{4,}", text), "no navigation, titles, footnotes, front matter, book list or second copy")
