@@ -35,7 +35,7 @@ for signal in INT TERM HUP; do
 		;;
 	esac
 	check "SIG$signal in the first moments" 130 none '^error: interrupted; the same command begins anew' \
-		signalled "$signal" '' "$rung" fit "$scratch/pipe"
+		signalled "$signal" '' env --default-signal=HUP "$rung" fit "$scratch/pipe"
 done
 
 check 'an empty argument' 2 none '^error: argument 1 is empty' "$rung" fit ''
